@@ -1,0 +1,1 @@
+"""The bundled course: this folder is one that `--course` could name."""

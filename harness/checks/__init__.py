@@ -1,0 +1,1 @@
+"""The pytest plugin that assignments write their checks with."""

@@ -1,0 +1,1 @@
+"""Every run, kept: the schema, its migrations, queries and exports."""

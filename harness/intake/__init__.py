@@ -1,0 +1,1 @@
+"""From what was handed in to a `Submission`: finding, reading and repairing notebooks, static policy."""

@@ -1,0 +1,66 @@
+"""What the grader may ask of a notebook that runs: call what it defines, and receive plain data.
+
+`LiveNotebook` (live.py) keeps this contract; `checks` knows nothing else of kernels.
+Values that cross are None, bool, int, float, str, bytes, list, tuple, dict, NumPy arrays and scalars, torch tensors and
+`Handle`s, rebuilt from raw bytes as exactly these types.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from harness.records import Execution, Outcome, StudentError
+
+
+@dataclass(frozen=True, slots=True)
+class Handle:
+    """An object that stays in the kernel."""
+
+    id: int
+    type_name: str
+    start: int  # which start of the kernel it lives in; after a restart it is gone
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call to be made: a top-level name of the notebook, or a method of an object that stays there."""
+
+    name: str
+    args: Sequence[Any] = ()
+    kwargs: Mapping[str, Any] = field(default_factory=dict)
+    target: Handle | None = None  # the object whose method `name` is
+    in_place: bool = (
+        False  # the entry point may change its arguments; their final values come back in `Answer.arguments`
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What became of one call."""
+
+    outcome: Outcome  # PASSED: `value` is there; else ERROR, TIMEOUT, MEMORY, CRASHED, POLICY, MISSING or SKIPPED (not reached)
+    value: Any = None
+    error: StudentError | None = None
+    arguments_changed: bool = False  # the call wrote into its arguments
+    arguments: Sequence[Any] | None = None  # their final values, for `in_place` calls
+    output: str = ""  # what it printed, capped; for the author only
+    wall_s: float = 0.0
+
+
+class Notebook(Protocol):
+    """A notebook in its kernel, as the grader sees it. Raises InfrastructureError when our side fails, nothing else."""
+
+    def run_cells(self) -> Execution:
+        """Run every code cell once, starting the kernel again when a cell ends it."""
+
+    def call(self, calls: Sequence[Call]) -> tuple[Answer, ...]:
+        """Make `calls` in order, in one round trip where the kernel survives; one answer each.
+
+        A call that ends the kernel gets its outcome; the kernel is started again, the notebook's good cells are run again
+        and the calls after it are made, unless they need a handle that is gone (CRASHED, said so in `error`)."""
+
+    def defined(self, names: Sequence[str]) -> tuple[bool, ...]:
+        """Whether each name is defined in the notebook's namespace now."""
+
+    def close(self) -> None:
+        """End the kernel and everything it started."""

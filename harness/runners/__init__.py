@@ -1,0 +1,1 @@
+"""Ways of spreading a cohort over processes."""
