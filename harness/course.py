@@ -4,11 +4,12 @@ Every key is known and every value has its type, or the load fails with the file
 Not covered: what checks.py declares (`checks.collect`), and reading submissions (`intake`).
 """
 
+import json
 import tomllib
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 from annotated_types import Ge, Gt, MinLen
 from pydantic import ConfigDict, TypeAdapter, ValidationError  # strict typing and exact error locations for TOML
@@ -183,16 +184,10 @@ def _read(path: Path, kind: type[FileT]) -> FileT:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{path} is not valid TOML: {error}", remedy="Correct that line.") from error
     try:
-        return TypeAdapter(kind).validate_python(_tuples(values))
+        # as JSON: strict validation then takes arrays for tuples and tables for dataclasses, and nothing looser
+        return TypeAdapter(kind).validate_json(json.dumps(values, default=str))
     except ValidationError as error:
         raise ConfigurationError(f"{path}: {_first(error)}", remedy="Correct that key.") from error
-
-
-def _tuples(value: Any) -> Any:
-    """TOML arrays as tuples, which strict validation asks for."""
-    if isinstance(value, dict):
-        return {key: _tuples(item) for key, item in value.items()}
-    return tuple(_tuples(item) for item in value) if isinstance(value, list) else value
 
 
 def _first(error: ValidationError) -> str:

@@ -38,7 +38,8 @@ class Call:
 class Answer:
     """What became of one call."""
 
-    outcome: Outcome  # PASSED: `value` is there; else ERROR, TIMEOUT, MEMORY, CRASHED, POLICY, MISSING or SKIPPED (not reached)
+    # PASSED: `value` is there; else ERROR, TIMEOUT, MEMORY, CRASHED, POLICY, MISSING, or FAILED (not plain data)
+    outcome: Outcome
     value: Any = None
     error: StudentError | None = None
     arguments_changed: bool = False  # the call wrote into its arguments
@@ -56,8 +57,8 @@ class Notebook(Protocol):
     def call(self, calls: Sequence[Call]) -> tuple[Answer, ...]:
         """Make `calls` in order, in one round trip where the kernel survives; one answer each.
 
-        A call that ends the kernel gets its outcome; the kernel is started again, the notebook's good cells are run again
-        and the calls after it are made, unless they need a handle that is gone (CRASHED, said so in `error`)."""
+        A call that ends the kernel gets its outcome; the kernel is started again, the notebook's good cells are run
+        again and the calls after it are made, unless they need a handle that is gone (CRASHED, `error` says so)."""
 
     def defined(self, names: Sequence[str]) -> tuple[bool, ...]:
         """Whether each name is defined in the notebook's namespace now."""
