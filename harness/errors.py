@@ -5,6 +5,8 @@ Not covered here: what student code raises. That is an outcome (`records.Outcome
 
 from enum import IntEnum
 
+from harness.records import Text
+
 
 class ExitCode(IntEnum):
     """What the `bareme` command returns to the shell."""
@@ -36,7 +38,11 @@ class UsageError(BaremeError):
 
 
 class UnreadableSubmission(BaremeError):
-    """A file that was handed in cannot be read as a notebook."""
+    """A file that was handed in cannot be read as a notebook; `reason` is the sentence for its author."""
+
+    def __init__(self, path: str, reason: Text) -> None:
+        super().__init__(f"{path}: {reason.en}", remedy="Open it in Jupyter, save it again and hand that in.")
+        self.reason = reason
 
 
 class InfrastructureError(BaremeError):

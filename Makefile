@@ -1,0 +1,37 @@
+# Two commands do everything on a machine with Python and make: `make demo` and `make test`.
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+READY = $(VENV)/.ready
+PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+
+.PHONY: demo test check fast clean
+
+demo: $(READY)  ## mark the bundled cohort and say where the reports are
+	$(BIN)/bareme demo --out bareme-demo
+
+test: $(READY)  ## all tests
+	$(BIN)/python -m pytest
+
+fast: $(READY)  ## the tests that take under a second each
+	$(BIN)/python -m pytest -m "not slow"
+
+check: $(READY)  ## format, lint, types, import direction, doctests
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest --doctest-modules reference
+
+clean:
+	rm -rf $(VENV) bareme-demo build dist *.egg-info
+
+# torch first: everything that needs it then finds the pinned build
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "bareme needs Python 3.11 or newer; say where it is: make PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) \
+	  || { rm -rf $(VENV); echo "no venv module: apt install python3-venv (Debian, Ubuntu), then again" >&2; exit 1; }
+	$(PIP) torch
+	$(PIP) -e '.[test,check]'
+	@touch $(READY)

@@ -1,0 +1,251 @@
+"""One submission from file to mark: the visible tuple of stages, run by `grade` in a trusted worker.
+
+Every stage takes and returns a frozen `Work`; a stage that has nothing to do (an unreadable notebook has nothing to
+run) hands it on. Not covered: which submissions there are, retries and the gradebook (`cohort`).
+"""
+
+import hashlib
+import hmac
+import math
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal
+
+from harness import checks, intake, kernel, sandbox
+from harness.course import Assignment, Course, LateRule, load_course
+from harness.errors import InfrastructureError, UnreadableSubmission
+from harness.records import (
+    Candidate,
+    CheckResult,
+    CheckSpec,
+    Execution,
+    Graded,
+    Notice,
+    Outcome,
+    Seconds,
+    Status,
+    Submission,
+    Text,
+    Visibility,
+)
+
+DAY_S = 86_400
+Audience = Literal["instructor", "student"]
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """All that a worker needs to mark one candidate; small and picklable."""
+
+    candidate: Candidate
+    course: Path  # the course's folder
+    slug: str
+    seed: int = field(repr=False)  # the run's secret seed
+    sandbox: sandbox.Name
+    device: Literal["cpu", "cuda"] = "cpu"
+    audience: Audience = "instructor"  # "student": public checks only
+    queued_at: float = field(default_factory=time.time)  # seconds since the epoch
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """What stages share while one submission is marked: its job, its assignment and what must be closed at the end."""
+
+    job: Job
+    assignment: Assignment
+    specs: tuple[CheckSpec, ...]
+    closing: ExitStack
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What is known so far; each stage fills in its part."""
+
+    status: Status = Status.MARKED
+    submission: Submission | None = None
+    notebook: kernel.Notebook | None = None
+    execution: Execution | None = None
+    checks: tuple[CheckResult, ...] = ()
+    notices: tuple[Notice, ...] = ()
+    violations: tuple[Notice, ...] = ()
+    seconds: Seconds = Seconds(0.0, 0.0, 0.0, 0.0)
+    failure: str | None = None
+
+
+def grade(job: Job) -> Graded:
+    """Mark one candidate. Never raises for what a student did; our own failures come back as status `infrastructure`.
+
+    Raises:
+        ConfigurationError: the course or its checks are wrong; the same for every candidate.
+    """
+    assignment = load(job.course).assignment(job.slug)
+    specs = tuple(spec for spec in declared(assignment) if job.audience == "instructor" or _public(spec))
+    work = Work(seconds=Seconds(max(0.0, time.time() - job.queued_at), 0.0, 0.0, 0.0))
+    with ExitStack() as closing:
+        bench = Bench(job, assignment, specs, closing)
+        try:
+            for stage in STAGES:
+                work = stage(bench, work)
+        except InfrastructureError as error:
+            work = replace(work, status=Status.INFRASTRUCTURE, failure=str(error))
+    return _graded(bench, work)
+
+
+def read(bench: Bench, work: Work) -> Work:
+    """File -> code cells, files beside it, notices, and the rules that static reading saw broken."""
+    names = [entry.name for entry in bench.assignment.file.entry_points]
+    try:
+        submission = intake.read(bench.job.candidate, policy=bench.assignment.file.policy, entry_points=names)
+    except UnreadableSubmission as error:
+        return replace(work, status=Status.UNREADABLE, notices=(Notice("unreadable", error.reason),))
+    return replace(work, submission=submission, notices=submission.notices, violations=submission.violations)
+
+
+def execute(bench: Bench, work: Work) -> Work:
+    """Code cells -> a live notebook in its sandbox, every cell run once. A broken rule ends the marking here."""
+    if work.submission is None or work.violations:
+        return work
+    before = time.monotonic()
+    notebook = bench.closing.enter_context(_open(bench, work.submission))
+    execution = notebook.run_cells()
+    total_s = time.monotonic() - before
+    return replace(
+        work,
+        notebook=notebook,
+        execution=execution,
+        violations=execution.violations,
+        seconds=replace(work.seconds, started=max(0.0, total_s - execution.wall_s), executed=execution.wall_s),
+    )
+
+
+def check(bench: Bench, work: Work) -> Work:
+    """A live notebook -> one result for each check, every answer held against the oracle."""
+    if work.notebook is None or work.violations:
+        return work
+    before = time.monotonic()
+    results = checks.run(
+        checks.Bench(
+            checks=bench.assignment.checks,
+            oracle=bench.assignment.file.oracle,
+            slug=bench.assignment.slug,
+            seed=bench.job.seed,
+        ),
+        work.notebook,
+        select=[spec.id for spec in bench.specs],
+    )
+    return replace(work, checks=results, seconds=replace(work.seconds, checked=time.monotonic() - before))
+
+
+def settle(bench: Bench, work: Work) -> Work:
+    """The submission's status, and checks for those that never came to be run."""
+    if work.status is Status.UNREADABLE:
+        return replace(work, checks=_all(bench.specs, Outcome.SKIPPED, work.notices[0].text))
+    if work.violations or any(result.outcome is Outcome.POLICY for result in work.checks):
+        return replace(work, status=Status.POLICY, checks=_void(bench.specs, work))
+    broken = [result for result in work.checks if result.outcome is Outcome.INFRASTRUCTURE]
+    if broken:
+        message = broken[0].message
+        return replace(work, status=Status.INFRASTRUCTURE, failure=message.en if message else broken[0].id)
+    return work
+
+
+@lru_cache(maxsize=8)
+def load(folder: Path) -> Course:
+    """The course in `folder`, read once a process."""
+    return load_course(folder)
+
+
+@lru_cache(maxsize=64)
+def declared(assignment: Assignment) -> tuple[CheckSpec, ...]:
+    """The checks that checks.py declares, verified against assignment.toml, read once a process.
+
+    Raises:
+        ConfigurationError: checks.py is broken, or its points do not add up to those of assignment.toml.
+    """
+    specs = checks.collect(assignment.checks)
+    checks.verify(specs, points=assignment.file.points, path=assignment.checks)
+    return specs
+
+
+def kernel_seed(job: Job) -> int:
+    """What the kernel's own generators start from: fixed by the run's seed, which cannot be computed back from it."""
+    key = job.seed.to_bytes(max(1, (job.seed.bit_length() + 7) // 8), "big")
+    return int.from_bytes(hmac.digest(key, f"kernel/{job.slug}".encode(), hashlib.sha256)[:4], "big")
+
+
+def late(submitted: datetime, due: datetime | None, rule: LateRule) -> tuple[float, float]:
+    """Seconds late after the grace time, and the share of the maximum (0 to 1) that is taken off for it."""
+    if due is None:
+        return 0.0, 0.0
+    late_s = max(0.0, (submitted - due).total_seconds() - 60 * rule.grace_minutes)
+    percent = min(rule.max_percent, rule.percent_per_day * math.ceil(late_s / DAY_S))
+    return late_s, percent / 100
+
+
+def _public(spec: CheckSpec) -> bool:
+    return spec.visibility is Visibility.PUBLIC
+
+
+def _open(bench: Bench, submission: Submission) -> kernel.LiveNotebook:
+    file = bench.assignment.file
+    given = {Path(name).name: (bench.assignment.folder / name).read_bytes() for name in file.data.student}
+    return kernel.LiveNotebook(
+        kernel.Plan(
+            cells=submission.cells,
+            files={**submission.extras, **given},
+            limits=file.limits,
+            policy=file.policy,
+            device=bench.job.device,
+            seed=kernel_seed(bench.job),
+        ),
+        sandbox.choose(bench.job.sandbox),
+    )
+
+
+def _all(specs: Sequence[CheckSpec], outcome: Outcome, message: Text) -> tuple[CheckResult, ...]:
+    return tuple(
+        CheckResult(
+            spec.id, spec.title, spec.visibility, 0.0, spec.points, outcome, message, counterexample=None, wall_s=0.0
+        )
+        for spec in specs
+    )
+
+
+def _void(specs: Sequence[CheckSpec], work: Work) -> tuple[CheckResult, ...]:
+    seen = [notice.text for notice in work.violations]
+    seen += [result.message for result in work.checks if result.outcome is Outcome.POLICY and result.message]
+    return _all(specs, Outcome.POLICY, seen[0])
+
+
+def _graded(bench: Bench, work: Work) -> Graded:
+    file = bench.assignment.file
+    marked = work.status is not Status.INFRASTRUCTURE
+    maximum = sum(spec.points for spec in bench.specs)
+    late_s, share = late(bench.job.candidate.submitted_at, file.due, file.late)
+    points = sum(result.points for result in work.checks)
+    penalty = min(points, share * maximum) if marked else 0.0
+    return Graded(
+        candidate=bench.job.candidate,
+        status=work.status,
+        score=points - penalty if marked else None,
+        max_score=maximum,
+        late_s=late_s,
+        penalty=penalty,
+        checks=work.checks,
+        metrics={},
+        cells=work.execution.cells if work.execution else (),
+        notices=work.notices,
+        policy=work.violations,
+        output_truncated=work.execution.output_truncated if work.execution else False,
+        seconds=work.seconds,
+        peak_memory_bytes=work.execution.peak_memory_bytes if work.execution else 0,
+        failure=work.failure,
+    )
+
+
+STAGES: tuple[Callable[[Bench, Work], Work], ...] = (read, execute, check, settle)

@@ -1,0 +1,66 @@
+"""Worker processes on this machine, each busy with one task at a time.
+
+Covered: a worker that hangs or dies fails its own task alone and is replaced; no worker outlives the grader, however it
+ends. Not covered: more than one machine.
+"""
+
+import ctypes
+import multiprocessing
+import os
+import signal
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import as_completed
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+
+from pebble import ProcessExpired, ProcessPool  # the standard library's pool breaks whole when one worker dies
+
+from harness.runners.contract import ArgumentT, Ended, Failure, ResultT, Task
+
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
+
+
+@dataclass(frozen=True, slots=True)
+class LocalRunner:
+    """`jobs` worker processes, started afresh by spawning: nothing of the grader's state is inherited."""
+
+    jobs: int
+
+    def run(
+        self, work: Callable[[ArgumentT], ResultT], tasks: Sequence[Task[ArgumentT]]
+    ) -> Iterator[Ended[ArgumentT, ResultT]]:
+        """See `contract.Runner.run`."""
+        if not tasks:
+            return
+        context = multiprocessing.get_context("spawn")
+        workers = min(self.jobs, len(tasks))
+        pool = ProcessPool(max_workers=workers, initializer=_tie_to_parent, initargs=(os.getpid(),), context=context)
+        try:
+            futures = {pool.schedule(work, args=(task.argument,), timeout=task.limit_s): task for task in tasks}
+            for future in as_completed(futures):
+                yield Ended(futures[future], _result(future.result, futures[future]))
+        finally:
+            pool.stop()
+            pool.join()
+
+
+def _result(result: Callable[[], ResultT], task: Task[ArgumentT]) -> ResultT | Failure:
+    try:
+        return result()
+    except TimeoutError:
+        return Failure(f"the worker gave no answer within {task.limit_s:g} s and was ended")
+    except (ProcessExpired, BrokenProcessPool) as error:
+        return Failure(f"the worker died (exit code {getattr(error, 'exitcode', 'unknown')})")
+    except Exception as error:  # noqa: BLE001 - the boundary: a bug in marking one submission must not stop the cohort
+        return Failure("".join(traceback.format_exception(error)))
+
+
+def _tie_to_parent(parent: int) -> None:
+    """End this worker when the grader ends, even by SIGKILL; leave Ctrl-C to the grader."""
+    # a handler, not SIG_IGN: that would be inherited by kernels, which could then not be interrupted
+    signal.signal(signal.SIGINT, lambda *_: None)
+    if hasattr(os, "pidfd_open"):  # Linux
+        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it ended before the line above
+        os._exit(1)
