@@ -36,6 +36,7 @@ from harness.records import (
 
 DAY_S = 86_400
 Audience = Literal["instructor", "student"]
+NO_TIME = Seconds(queued=0.0, started=0.0, executed=0.0, checked=0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,7 @@ class Work:
     checks: tuple[CheckResult, ...] = ()
     notices: tuple[Notice, ...] = ()
     violations: tuple[Notice, ...] = ()
-    seconds: Seconds = Seconds(0.0, 0.0, 0.0, 0.0)
+    seconds: Seconds = NO_TIME
     failure: str | None = None
 
 
@@ -83,17 +84,20 @@ def grade(job: Job) -> Graded:
     Raises:
         ConfigurationError: the course or its checks are wrong; the same for every candidate.
     """
-    assignment = load(job.course).assignment(job.slug)
-    specs = tuple(spec for spec in declared(assignment) if job.audience == "instructor" or _public(spec))
-    work = Work(seconds=Seconds(max(0.0, time.time() - job.queued_at), 0.0, 0.0, 0.0))
+    work = Work(seconds=replace(NO_TIME, queued=max(0.0, time.time() - job.queued_at)))
     with ExitStack() as closing:
-        bench = Bench(job, assignment, specs, closing)
+        bench = _bench(job, closing)
         try:
             for stage in STAGES:
                 work = stage(bench, work)
         except InfrastructureError as error:
             work = replace(work, status=Status.INFRASTRUCTURE, failure=str(error))
     return _graded(bench, work)
+
+
+def failed(job: Job, reason: str) -> Graded:
+    """The result of a job whose worker hung or died: no mark, and why."""
+    return _graded(_bench(job, ExitStack()), Work(status=Status.INFRASTRUCTURE, failure=reason))
 
 
 def read(bench: Bench, work: Work) -> Work:
@@ -185,6 +189,12 @@ def late(submitted: datetime, due: datetime | None, rule: LateRule) -> tuple[flo
     late_s = max(0.0, (submitted - due).total_seconds() - 60 * rule.grace_minutes)
     percent = min(rule.max_percent, rule.percent_per_day * math.ceil(late_s / DAY_S))
     return late_s, percent / 100
+
+
+def _bench(job: Job, closing: ExitStack) -> Bench:
+    assignment = load(job.course).assignment(job.slug)
+    specs = tuple(spec for spec in declared(assignment) if job.audience == "instructor" or _public(spec))
+    return Bench(job, assignment, specs, closing)
 
 
 def _public(spec: CheckSpec) -> bool:
