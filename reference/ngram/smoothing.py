@@ -26,7 +26,7 @@ def bigram_probabilities(counts: Int[np.ndarray, "V V"], k: float | int) -> Floa
     Returns:
         Rows that sum to 1.
     Raises:
-        ValueError: a count or `k` is negative, or `k` is not finite.
+        ValueError: the table is empty, a count or `k` is negative, or `k` is not finite.
 
     Cost: O(V²).
 
@@ -37,6 +37,8 @@ def bigram_probabilities(counts: Int[np.ndarray, "V V"], k: float | int) -> Floa
     array([0.667, 0.333])
     """
     _require_smoothing(k)
+    if not len(counts):
+        raise ValueError("counts: expected at least one symbol, got an empty table")
     if (counts < 0).any():
         raise ValueError(f"counts: expected 0 or more, got {counts.min()}")
     smoothed = counts + float(k)
