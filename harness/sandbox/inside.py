@@ -1,0 +1,43 @@
+"""What every sandbox gives its program: the start script, its command line, the environment.
+
+Not covered: the start script itself (`start`), which is not imported here but run inside.
+"""
+
+import json
+from collections.abc import Mapping
+from importlib.resources import files
+
+from harness.sandbox.contract import Program
+
+START = "_start.py"  # beside the trusted files
+
+
+def start_script() -> bytes:
+    """Content of the script that runs before every program."""
+    return files("harness.sandbox").joinpath("start.py").read_bytes()
+
+
+def start_command(
+    python: str, program: Program, *, trusted: str, packages: str, handshake: int, limits: Mapping[str, int]
+) -> list[str]:
+    """Isolated Python without the packages of the machine, running the start script, then the program."""
+    settings = json.dumps({"limits": limits, "path": [trusted, packages], "handshake": handshake})
+    module = f"{trusted}/{program.module}"
+    return [python, "-I", "-B", "-S", f"{trusted}/{START}", settings, module, *program.arguments]
+
+
+def environment(program: Program, *, home: str, scratch: str, ready: int) -> dict[str, str]:
+    """All variables that the program gets."""
+    return {
+        "PATH": "/usr/bin:/bin",
+        "HOME": home,
+        "USER": "student",
+        "LANG": "C.UTF-8",
+        "TMPDIR": scratch,
+        # one thread: several notebooks share the machine, and timed runs use one
+        "OMP_NUM_THREADS": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+        "MKL_NUM_THREADS": "1",
+        **program.environment,
+        "BAREME_READY_FD": str(ready),
+    }

@@ -1,0 +1,255 @@
+"""A program in a sandbox, as the grader holds it: what both sandboxes have in common.
+
+Outermost process (ours, a child of the grader) ... -> root of the tree (ours) -> program -> whatever it starts.
+Not covered: how the tree is built and ended (`bubblewrap`, `plain`).
+"""
+
+import math
+import os
+import select
+import signal
+import socket
+import subprocess
+import threading
+import weakref
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.course import Limits
+from harness.errors import SandboxUnavailable
+from harness.records import Outcome
+from harness.sandbox import proc
+from harness.sandbox.contract import Usage
+from harness.sandbox.watchdog import WATCHDOG
+
+LAST_WORDS_BYTES = 8 * 1024  # of the error stream: a traceback of a start that failed
+DRAIN_BYTES = 1024 * 1024  # read of the error stream in one look, so that one program cannot hold up the watchdog
+START_TIMEOUT_S = 30.0  # from start to handshake: 0.05 s as a rule, more on a machine that swaps
+OPEN_FILES = 1024
+STACK_BYTES = 8 * 1024 * 1024  # what Linux gives by default; threads take theirs from it
+DATA_PER_MEMORY = 1.25  # a process reserves more than it touches; the watchdog counts what is touched
+
+
+@dataclass(frozen=True, slots=True)
+class Pipes:
+    """What connects grader and program, the grader's ends and the program's."""
+
+    ready: int
+    ready_inside: int
+    errors: int
+    errors_inside: int
+    handshake: socket.socket
+    handshake_inside: socket.socket
+
+    def inside(self) -> tuple[int, int]:
+        """Descriptors that the program inherits beside its error stream."""
+        return self.ready_inside, self.handshake_inside.fileno()
+
+    def close_inside(self) -> None:
+        """Close the program's ends here, once it has them."""
+        os.close(self.ready_inside)
+        os.close(self.errors_inside)
+        self.handshake_inside.close()
+
+    def close_outside(self) -> None:
+        """Close the grader's ends."""
+        os.close(self.ready)
+        os.close(self.errors)
+        self.handshake.close()
+
+
+def open_pipes() -> Pipes:
+    """Fresh pipes; the error stream never blocks the grader."""
+    errors, errors_inside = os.pipe()
+    os.set_blocking(errors, False)
+    return Pipes(*os.pipe(), errors, errors_inside, *socket.socketpair())
+
+
+def resource_limits(limits: Limits, *, processes: int | None) -> dict[str, int]:
+    """Limits that the system holds for each process; the watchdog holds those of the tree."""
+    values = {
+        "RLIMIT_CORE": 0,
+        "RLIMIT_CPU": math.ceil(limits.cpu_s) + 2,  # after the watchdog, should that be kept from looking
+        "RLIMIT_DATA": int(limits.memory_bytes * DATA_PER_MEMORY),
+        "RLIMIT_FSIZE": limits.disk_bytes,
+        "RLIMIT_NOFILE": OPEN_FILES,
+        "RLIMIT_STACK": STACK_BYTES,
+    }
+    return values if processes is None else {**values, "RLIMIT_NPROC": processes}
+
+
+class SandboxProcess:
+    """Keeps `contract.Process`. Descriptors stay open as long as this object lives."""
+
+    def __init__(
+        self,
+        outermost: subprocess.Popen[bytes],
+        pipes: Pipes,
+        *,
+        root: int,
+        limits: Limits,
+        folders: Mapping[str, tuple[str, str]],
+    ) -> None:
+        """Take hold of the tree under process `root`; `folders`: name -> (inside, outside)."""
+        self.pid = outermost.pid
+        self._outermost = outermost
+        self._pipes = pipes
+        self._limits = limits
+        self._folders = folders
+        self._wait_fd = os.pidfd_open(outermost.pid)
+        self._root_fd = os.pidfd_open(root)
+        self._program_fd = os.pidfd_open(proc.children(root)[0])  # the root starts it first, and it waits for us
+        self._tree = proc.Tree(root)
+        self._usage = Usage(0.0, 0, 0, 0)
+        self._words = b""
+        self._exceeded: Outcome | None = None
+        self._looking = threading.Lock()
+        self._ending = threading.Lock()
+        weakref.finalize(self, _release, pipes, (self._wait_fd, self._root_fd, self._program_fd))
+
+    def go(self) -> None:
+        """Let the program run, and look after it."""
+        WATCHDOG.watch(self)
+        self._pipes.handshake.send(b"!")
+
+    def ready_fd(self) -> int:
+        return self._pipes.ready
+
+    def wait_fd(self) -> int:
+        return self._wait_fd
+
+    def inside(self, folder: str, name: str) -> str:
+        return f"{self._folders[folder][0]}/{name}"
+
+    def outside(self, folder: str, name: str) -> str:
+        return f"{self._folders[folder][1]}/{name}"
+
+    def running(self) -> bool:
+        return self._outermost.poll() is None
+
+    def exceeded(self) -> Outcome | None:
+        return self._exceeded
+
+    def last_words(self) -> str:
+        """The end of what the program wrote to its error stream."""
+        self._drain()
+        return self._words.decode(errors="replace")
+
+    def interrupt(self) -> None:
+        self._signal(signal.SIGINT)
+
+    def usage(self) -> Usage:
+        if self.running():
+            self._look()
+        return self._usage
+
+    def end(self, grace_s: float = 0.0) -> None:
+        if grace_s > 0 and self.running():
+            self._signal(signal.SIGTERM)
+            select.select([self._wait_fd], [], [], grace_s)
+        with self._ending:
+            self._look()  # the last figures, while they can still be read
+            self._end_tree()
+            self._outermost.wait()
+
+    def look_after(self) -> bool:
+        """For the watchdog: hold the limits of the whole tree; False when it has ended."""
+        self._drain()
+        if not self.running():
+            self.end()  # what the program has left behind
+            return False
+        self._look()
+        self._exceeded = self._over_limit()
+        if self._exceeded is not None:
+            self.end()
+        return self._exceeded is None
+
+    def _end_tree(self) -> None:
+        """SIGKILL to every process of the tree; return when they are gone."""
+        raise NotImplementedError
+
+    def _signal(self, number: int) -> None:
+        with suppress(ProcessLookupError):  # it has ended: nothing to say it to
+            signal.pidfd_send_signal(self._program_fd, number)
+
+    def _look(self) -> None:
+        with self._looking:
+            look = self._tree.look()
+            used = look.memory_bytes
+            if used > self._limits.memory_bytes:
+                used = sum(_proportional(pid) for pid in look.processes)
+            last = self._usage
+            self._usage = Usage(
+                cpu_s=max(look.cpu_s, last.cpu_s),
+                memory_bytes=used,
+                peak_memory_bytes=max(used, last.peak_memory_bytes),
+                processes=look.threads,
+            )
+
+    def _over_limit(self) -> Outcome | None:
+        if self._usage.memory_bytes > self._limits.memory_bytes:
+            return Outcome.MEMORY
+        if self._usage.cpu_s > self._limits.cpu_s:
+            return Outcome.TIMEOUT
+        # only where the system itself does not hold this limit
+        return Outcome.CRASHED if self._usage.processes > self._limits.processes else None
+
+    def _drain(self) -> None:
+        left = DRAIN_BYTES
+        with self._looking, suppress(BlockingIOError):
+            while left > 0 and (chunk := os.read(self._pipes.errors, 65536)):
+                self._words = (self._words + chunk)[-LAST_WORDS_BYTES:]
+                left -= len(chunk)
+
+
+def await_handshake(outermost: subprocess.Popen[bytes], pipes: Pipes) -> None:
+    """Wait until the start script runs.
+
+    Raises:
+        SandboxUnavailable: it never does; the error stream says why.
+    """
+    readable, _, _ = select.select([pipes.handshake], [], [], START_TIMEOUT_S)
+    if readable and pipes.handshake.recv(1):
+        return
+    outermost.kill()
+    outermost.wait()
+    words = _read_all(pipes.errors) or f"no answer within {START_TIMEOUT_S:.0f} s"
+    pipes.close_outside()
+    raise SandboxUnavailable(f"The sandbox cannot be built: {words}", remedy=remedy(words))
+
+
+def remedy(words: str) -> str:
+    """What to do about a sandbox that said `words` and ended."""
+    for setting, wanted in (
+        ("kernel/unprivileged_userns_clone", "1"),
+        ("kernel/apparmor_restrict_unprivileged_userns", "0"),
+        ("user/max_user_namespaces", "10000"),
+    ):
+        path = Path("/proc/sys", setting)
+        forbids = "1" if "apparmor" in setting else "0"
+        if path.exists() and path.read_text(encoding="ascii").strip() == forbids:
+            return f"Allow user namespaces: sysctl {setting.replace('/', '.')}={wanted}."
+    if "ermission denied" in words and "execvp" not in words:
+        return "Run bareme where namespaces may be created: in a container, add the SYS_ADMIN capability."
+    return "Run `bareme doctor`; the message above names what is wrong."
+
+
+def _proportional(pid: int) -> int:
+    try:
+        return proc.proportional_bytes(pid)
+    except proc.GONE:
+        return 0
+
+
+def _read_all(descriptor: int) -> str:
+    with suppress(BlockingIOError):
+        return os.read(descriptor, LAST_WORDS_BYTES).decode(errors="replace").strip()
+    return ""
+
+
+def _release(pipes: Pipes, descriptors: tuple[int, ...]) -> None:
+    pipes.close_outside()
+    for descriptor in descriptors:
+        os.close(descriptor)
