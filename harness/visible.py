@@ -18,8 +18,8 @@ CATEGORIES = {
     Outcome.POLICY: Text("Votre code enfreint une règle du devoir.", "Your code breaks a rule of the assignment."),
     Outcome.MISSING: Text("Ce qui devait être défini ne l'est pas.", "What had to be defined is not."),
     Outcome.SKIPPED: Text(
-        "Non exécuté : un test dont celui-ci dépend n'a pas réussi.",
-        "Not run: a check that this one depends on did not pass.",
+        "Non exécuté : ce dont ce test a besoin n'a pas réussi.",
+        "Not run: what this check needs did not succeed.",
     ),
     Outcome.INFRASTRUCTURE: Text(
         "Non évalué : une panne de notre côté, pas une erreur de votre part.",

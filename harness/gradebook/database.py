@@ -39,7 +39,8 @@ class Database:
 
     def __init__(self, where: Path | str) -> None:
         url = _url(where)
-        self.name = url.database if url.get_backend_name() == "sqlite" else url.render_as_string(hide_password=True)
+        is_file = url.get_backend_name() == "sqlite"
+        self.name = f"gradebook {url.database if is_file else url.render_as_string(hide_password=True)}"
         self._engine = _engine(url)
 
     @contextmanager
@@ -64,7 +65,11 @@ class Database:
             yield
         except SQLAlchemyError as error:
             problem, remedy = _fault(error)
-            raise GradebookError(f"gradebook {self.name} {problem}", remedy=remedy) from error
+            raise GradebookError(f"{self.name} {problem}", remedy=remedy) from error
+        except ValueError as error:  # from making records of rows
+            raise GradebookError(
+                f"{self.name} holds what bareme never writes ({error})", remedy="Restore it from a copy, or mark again."
+            ) from error
 
 
 def _url(where: Path | str) -> URL:

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, RowMapping, Select, Table, delete, func, inse
 from harness.errors import GradebookError, UsageError
 from harness.gradebook import overrides as decisions
 from harness.gradebook.database import Database
-from harness.gradebook.migrations import migrate
+from harness.gradebook.migrations import MIGRATIONS, migrate, version_of
 from harness.gradebook.rows import (
     PARTS,
     graded_from,
@@ -49,8 +49,11 @@ class Gradebook:
             UsageError: `where` is no database address, or its driver is not installed.
         """
         database = Database(where)
-        with database.writing() as connection:
-            migrate(connection, f"gradebook {database.name}")
+        with database.reading() as connection:
+            up_to_date = version_of(connection, database.name) == len(MIGRATIONS)
+        if not up_to_date:  # else nothing is written, so that reading waits for nobody
+            with database.writing() as connection:
+                migrate(connection, database.name)
         return cls(database)
 
     def __enter__(self) -> Self:
@@ -160,7 +163,7 @@ class Gradebook:
         if row is None:
             known = connection.execute(select(runs.c.id).order_by(runs.c.number)).scalars()
             raise UsageError(
-                f"gradebook {self._database.name} has no run {run_id!r}",
+                f"{self._database.name} has no run {run_id!r}",
                 remedy=f"Known runs: {', '.join(known) or 'none'}.",
             )
         return row
@@ -172,13 +175,7 @@ class Gradebook:
             for row in connection.execute(query).mappings():
                 parts[row["student"], row["attempt"]][table].append(row)
         rows = connection.execute(select(submissions).where(submissions.c.run_id == run_id)).mappings()
-        try:
-            results = [graded_from(row, parts[row["student"], row["attempt"]]) for row in rows]
-        except ValueError as error:
-            raise GradebookError(
-                f"gradebook {self._database.name} holds what bareme never writes ({error})",
-                remedy="Restore it from a copy, or mark again.",
-            ) from error
+        results = [graded_from(row, parts[row["student"], row["attempt"]]) for row in rows]
         return sorted(results, key=lambda graded: (graded.candidate.student, graded.candidate.attempt))
 
     def _history(self, connection: Connection, assignment: str | None) -> tuple[Override, ...]:
