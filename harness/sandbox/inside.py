@@ -6,10 +6,13 @@ Not covered: the start script itself (`start`), which is not imported here but r
 import json
 from collections.abc import Mapping
 from importlib.resources import files
+from pathlib import PurePosixPath
 
+from harness.errors import InfrastructureError
 from harness.sandbox.contract import Program
 
 START = "_start.py"  # beside the trusted files
+ISOLATED = ("-I", "-B", "-S")  # no variables, no written bytecode, none of the packages of the machine
 
 
 def start_script() -> bytes:
@@ -20,10 +23,22 @@ def start_script() -> bytes:
 def start_command(
     python: str, program: Program, *, trusted: str, packages: str, handshake: int, limits: Mapping[str, int]
 ) -> list[str]:
-    """Isolated Python without the packages of the machine, running the start script, then the program."""
+    """Isolated Python running the start script, then the program."""
     settings = json.dumps({"limits": limits, "path": [trusted, packages], "handshake": handshake})
     module = f"{trusted}/{program.module}"
-    return [python, "-I", "-B", "-S", f"{trusted}/{START}", settings, module, *program.arguments]
+    return [python, *ISOLATED, f"{trusted}/{START}", settings, module, *program.arguments]
+
+
+def inside_name(name: str) -> PurePosixPath:
+    """`name` as a path that stays in the folder it is put in.
+
+    Raises:
+        InfrastructureError: it leads out; intake should have refused it.
+    """
+    path = PurePosixPath(name)
+    if path.is_absolute() or ".." in path.parts or not path.parts or "\0" in name:
+        raise InfrastructureError(f"{name!r} leads out of the sandbox's folder", remedy="Rename that file.")
+    return path
 
 
 def environment(program: Program, *, home: str, scratch: str, ready: int) -> dict[str, str]:

@@ -25,7 +25,7 @@ class Handed:
     def memory(self, content: bytes) -> int:
         """A file in memory with `content`, ready to be read."""
         number = self.add(os.memfd_create("bareme"))
-        with open(number, "wb", closefd=False) as file:  # noqa: PTH123  # a descriptor has no path
+        with open(number, "wb", closefd=False) as file:
             file.write(content)
         os.lseek(number, 0, os.SEEK_SET)
         return number

@@ -61,26 +61,17 @@ def walk(root: int) -> Iterator[tuple[int, int]]:
     while waiting:
         pid = waiting.pop()
         try:
-            tasks = os.listdir(f"/proc/{pid}/task")
+            tasks = list(Path(f"/proc/{pid}/task").iterdir())
         except GONE:
             continue
         for task in tasks:
-            waiting.extend(_children(pid, task))
+            waiting.extend(_children(task))
         yield pid, len(tasks)
 
 
 def children(pid: int) -> list[int]:
     """Processes that the main thread of `pid` has started, or that have been handed to it."""
-    return _children(pid, str(pid))
-
-
-def inner_pid(pid: int) -> int | None:
-    """The number that `pid` has in its innermost PID namespace, None when it is gone."""
-    try:
-        status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8", errors="replace")
-    except GONE:
-        return None
-    return int(_field(status, "NSpid").split()[-1])
+    return _children(Path(f"/proc/{pid}/task/{pid}"))
 
 
 def resident_bytes(pid: int) -> int:
@@ -98,9 +89,9 @@ def proportional_bytes(pid: int) -> int:
     return _kibibytes(rollup, "Pss_Anon") + _kibibytes(rollup, "Pss_Shmem")
 
 
-def _children(pid: int, task: str) -> list[int]:
+def _children(task: Path) -> list[int]:
     try:
-        return [int(child) for child in Path(f"/proc/{pid}/task/{task}/children").read_bytes().split()]
+        return [int(child) for child in (task / "children").read_bytes().split()]
     except GONE:
         return []
 

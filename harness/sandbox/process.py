@@ -216,7 +216,6 @@ def await_handshake(outermost: subprocess.Popen[bytes], pipes: Pipes) -> None:
     outermost.kill()
     outermost.wait()
     words = _read_all(pipes.errors) or f"no answer within {START_TIMEOUT_S:.0f} s"
-    pipes.close_outside()
     raise SandboxUnavailable(f"The sandbox cannot be built: {words}", remedy=remedy(words))
 
 

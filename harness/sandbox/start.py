@@ -2,7 +2,8 @@
 
     python -I -B -S start.py SETTINGS MODULE ARGUMENTS...
 
-SETTINGS is JSON: `limits` (resource name -> value), `path` (two folders to import from: first and last), `handshake` (a socket).
+SETTINGS is JSON: `limits` (resource name -> value), `path` (two folders to import from, the first and the last),
+`handshake` (a socket).
 The grader lets the program go only when it has taken hold of the whole tree; were it to die before that, the
 handshake ends and nothing is run.
 """
@@ -27,8 +28,8 @@ def main() -> None:
     for name, value in settings["limits"].items():
         limit = getattr(resource, name)
         hard = resource.getrlimit(limit)[1]
-        value = value if hard == resource.RLIM_INFINITY else min(value, hard)
-        resource.setrlimit(limit, (value, value))
+        allowed = value if hard == resource.RLIM_INFINITY else min(value, hard)
+        resource.setrlimit(limit, (allowed, allowed))
     Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")  # short of memory, the system ends us first
     site.setquit()  # exit() and quit(), which -S leaves out
     trusted, packages = settings["path"]
@@ -45,4 +46,5 @@ def _wait(handshake: int) -> None:
     os.close(handshake)
 
 
-main()
+if __name__ == "__main__":
+    main()
