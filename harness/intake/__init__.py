@@ -1,1 +1,7 @@
 """From what was handed in to a `Submission`: finding, reading and repairing notebooks, static policy."""
+
+from harness.intake.find import find, select
+from harness.intake.names import safe_name
+from harness.intake.read import read
+
+__all__ = ["find", "read", "safe_name", "select"]
