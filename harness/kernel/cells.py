@@ -1,0 +1,140 @@
+"""Runs a notebook's code cells, one at a time, by nbclient on a kernel that has been started.
+
+Covered: real execute requests, time limits, what a cell printed (capped), how it ended.
+Not covered: starting the kernel again (`live`).
+"""
+
+# nbformat declares few types, hence:
+# mypy: disable-error-code="no-untyped-call"
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import nbformat
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionComplete, DeadKernelError
+
+from harness.kernel.reports import Reader, Report
+from harness.kernel.running import DRAIN_S, RunningKernel
+from harness.records import Cell, CellRun, Outcome, StudentError
+
+IOPUB_S = 1  # after a reply, for output that is still on its way; the reply, not the output, says that a cell is over
+SILENT = logging.getLogger(f"{__name__}.silent")  # what nbclient logs is in the outcomes
+SILENT.addHandler(logging.NullHandler())
+SILENT.propagate = False
+
+
+@dataclass(slots=True)
+class Output:
+    """What a notebook printed, up to a number of bytes."""
+
+    left: int
+    truncated: bool = False
+
+    def take(self, text: str) -> str:
+        """As much of `text` as is still allowed."""
+        data = text.encode("utf-8", "replace")
+        if len(data) > self.left:
+            self.truncated = True
+            text = data[: self.left].decode("utf-8", "ignore")
+        self.left -= min(self.left, len(data))
+        return text
+
+
+class Runner(NotebookClient):
+    """nbclient, with the kernel given and the outputs gathered as capped text."""
+
+    def __init__(self, kernel: RunningKernel, cell: Cell, output: Output) -> None:
+        """Ready to run `cell`; what it prints counts against `output`."""
+        node = nbformat.v4.new_code_cell(cell.source)
+        super().__init__(
+            nbformat.v4.new_notebook(cells=[node]),
+            km=kernel.manager,
+            allow_errors=True,
+            record_timing=False,
+            iopub_timeout=IOPUB_S,
+            on_cell_executed=self.keep_reply,
+            log=SILENT,
+        )
+        self.kc = kernel.client
+        self.allowance = output
+        self.printed: list[str] = []
+        self.reply: Mapping[str, Any] = {}
+
+    async def run(self) -> None:
+        """Run the cell to its end."""
+        await self.async_execute_cell(self.nb.cells[0], 0)
+
+    async def keep_reply(self, *, execute_reply: Mapping[str, Any], **_: Any) -> None:
+        self.reply = execute_reply["content"]
+
+    def process_message(self, msg: Mapping[str, Any], cell: Any, cell_index: int) -> None:  # noqa: ARG002
+        """Take the text of a message; whatever else the kernel publishes is of no interest here."""
+        content = msg["content"]
+        if msg["msg_type"] == "status" and content.get("execution_state") == "idle":
+            raise CellExecutionComplete
+        text = _text(msg["msg_type"], content)
+        if text:
+            self.printed.append(self.allowance.take(text))
+
+
+def _text(kind: str, content: Mapping[str, Any]) -> str:
+    data = content.get("data")
+    if kind == "stream":
+        text = content.get("text")
+    elif kind in {"execute_result", "display_data"} and isinstance(data, dict):
+        text = data.get("text/plain")
+    else:
+        text = None
+    newline = "" if kind == "stream" else "\n"
+    return text + newline if isinstance(text, str) else ""
+
+
+async def run_cell(
+    kernel: RunningKernel, cell: Cell, *, seconds: float, output: Output, reader: Reader
+) -> tuple[CellRun, Report]:
+    """Run `cell` for at most `seconds`; `reader` reads what the kernel says about errors."""
+    clock = asyncio.get_running_loop().time
+    started = clock()
+    runner = Runner(kernel, cell, output)
+    outcome = await _outcome(kernel, runner, seconds)
+    report = reader.report(runner.reply.get("bareme"))
+    error = report.error if outcome is None else None
+    if outcome is None:
+        outcome = _outcome_of_reply(runner.reply, report)
+    if outcome is not Outcome.PASSED and error is None:
+        error = _ended(outcome, cell)
+    printed = "".join(runner.printed)
+    return CellRun(cell.index, outcome, clock() - started, error, printed), report
+
+
+async def _outcome(kernel: RunningKernel, runner: Runner, seconds: float) -> Outcome | None:
+    """How the run ended from outside; None when there is a reply."""
+    running = asyncio.ensure_future(runner.run())
+    await asyncio.wait({running, kernel.died}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    outcome = None
+    if not running.done() and not kernel.died.done():
+        await kernel.interrupt(running)
+        outcome = Outcome.TIMEOUT
+    elif not running.done():
+        await asyncio.wait({running}, timeout=DRAIN_S)
+        outcome = None if running.done() else kernel.cause()
+    running.cancel()
+    try:
+        await running
+    except (DeadKernelError, asyncio.CancelledError):
+        return outcome or kernel.cause()
+    return outcome
+
+
+def _outcome_of_reply(reply: Mapping[str, Any], report: Report) -> Outcome:
+    if reply.get("status") == "ok":
+        return Outcome.PASSED
+    return report.outcome or Outcome.ERROR
+
+
+def _ended(outcome: Outcome, cell: Cell) -> StudentError:
+    return StudentError(outcome.value, "", (), cell=cell.index)

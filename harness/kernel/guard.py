@@ -1,0 +1,249 @@
+"""Holds the assignment's import policy at run time, inside the kernel: what no static reading of a notebook can see.
+
+Covered: forbidden modules, however the import is written (alias, `importlib`, `__import__`, `exec`, a computed name);
+forbidden functions, classes and namespaces of a library, replaced as soon as the library is imported, under every name
+that its own modules give them.
+Not covered: a vendored copy; C types' own descriptors (`torch._C.TensorBase.softmax`); modules that the kernel itself
+has loaded, fetched from `sys.modules`; code that undoes the guard in its own process. Against those stand the static
+policy and a sandbox in which forbidden packages are not installed.
+"""
+
+import builtins
+import importlib
+import importlib.abc
+import importlib.machinery
+import os
+import sys
+import sysconfig
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import FrameType, ModuleType
+from typing import Any
+
+from .protocol import VIOLATIONS
+
+OWN = os.path.join(os.path.dirname(os.path.abspath(__file__)), "")  # noqa: PTH100, PTH118, PTH120
+LIBRARY = tuple(
+    os.path.join(path, "")  # noqa: PTH118  (prefixes of file names as frames give them)
+    for path in {
+        OWN,
+        *(sysconfig.get_paths()[kind] for kind in ("stdlib", "platstdlib", "purelib", "platlib")),
+        *sys.path,
+    }
+    if path
+)
+BUILT_IN = "<frozen "  # file names of modules that are compiled into Python
+IMPORTLIB = "importlib"  # frames of the import machinery stand between the importer and the guard
+
+AfterImport = Mapping[str, Callable[[ModuleType], None]]
+
+
+class PolicyViolation(BaseException):
+    """A rule of the assignment was broken. Not an Exception: `except Exception` does not hide it."""
+
+
+_violations: list[dict[str, Any]] = []
+
+
+def take_violations() -> list[dict[str, Any]]:
+    """The rules broken since the last time, as plain data: name, file and line of each."""
+    taken = _violations[:]
+    _violations.clear()
+    return taken
+
+
+def install(forbidden: Iterable[str], *, after_import: AfterImport) -> None:
+    """Hold the policy from now on, and call each of `after_import` with its module once that is imported."""
+    names = tuple(forbidden)
+    roots = {name.partition(".")[0] for name in names if "." in name}
+
+    def imported(module: ModuleType) -> None:
+        if module.__name__ in roots:
+            _forbid_members(module, [name for name in names if name.startswith(f"{module.__name__}.")])
+        if module.__name__ in after_import:
+            after_import[module.__name__](module)
+
+    sys.meta_path.insert(0, Finder(names, watched=roots | set(after_import), imported=imported))
+    _wrap_import(names)
+
+
+def _is_forbidden(name: str, forbidden: Sequence[str]) -> bool:
+    return any(name == other or name.startswith(f"{other}.") for other in forbidden)
+
+
+def _violate(name: str, frame: FrameType | None) -> PolicyViolation:
+    """Record that `name` was used by the code of `frame`; the exception to raise for it."""
+    file, line = (frame.f_code.co_filename, frame.f_lineno) if frame else ("", 0)
+    if len(_violations) < VIOLATIONS:
+        _violations.append({"name": name, "file": file, "line": line})
+    return PolicyViolation(f"« {name} » est interdit dans ce devoir / {name!r} is forbidden in this assignment")
+
+
+def _caller() -> FrameType | None:
+    """The innermost frame outside this file and the import machinery."""
+    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001  (the documented way to a frame)
+    while frame and (frame.f_code is _IMPORT_CODE or _is_machinery(frame.f_code.co_filename)):
+        frame = frame.f_back
+    return frame
+
+
+def _is_machinery(file: str) -> bool:
+    return file == __file__ or file.startswith(f"{BUILT_IN}{IMPORTLIB}") or file == importlib.__file__
+
+
+def _is_library(frame: FrameType | None) -> bool:
+    """Whether installed code, not the student's, runs in `frame`."""
+    file = frame.f_code.co_filename if frame else ""
+    return file.startswith((*LIBRARY, BUILT_IN))
+
+
+# Modules ------------------------------------------------------------------------------------------------------------
+
+
+class Finder(importlib.abc.MetaPathFinder):
+    """Stands first: refuses forbidden modules and tells when watched ones have been imported."""
+
+    def __init__(self, forbidden: Sequence[str], *, watched: set[str], imported: Callable[[ModuleType], None]) -> None:
+        self.forbidden = forbidden
+        self.watched = watched
+        self.imported = imported
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        if _is_forbidden(fullname, self.forbidden):
+            self.refuse(fullname)
+        if fullname not in self.watched:
+            return None
+        spec = importlib.machinery.PathFinder.find_spec(fullname, path, target)
+        if spec is not None and spec.loader is not None:
+            spec.loader = Announcing(spec.loader, self.imported)
+        return spec
+
+    def refuse(self, name: str) -> None:
+        """Forbidden to students; to libraries that merely look whether it is there, not installed."""
+        frame = _caller()
+        if not _is_library(frame):
+            raise _violate(name, frame)
+        if name.partition(".")[0] in self.forbidden:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+
+class Announcing(importlib.abc.Loader):
+    """A loader that says when its module is there."""
+
+    def __init__(self, loader: Any, imported: Callable[[ModuleType], None]) -> None:
+        self.loader = loader
+        self.imported = imported
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.loader, name)
+
+    def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType | None:
+        module: ModuleType | None = self.loader.create_module(spec)
+        return module
+
+    def exec_module(self, module: ModuleType) -> None:
+        module.__loader__ = self.loader
+        if module.__spec__ is not None:
+            module.__spec__.loader = self.loader
+        self.loader.exec_module(module)
+        self.imported(module)
+
+
+def _wrap_import(forbidden: Sequence[str]) -> None:
+    """Refuse to students what is loaded already, which the import system hands out without asking a finder."""
+    real_import, real_import_module = builtins.__import__, importlib.import_module
+
+    def check(name: str) -> None:
+        if _is_forbidden(name, forbidden):
+            frame = _caller()
+            if not _is_library(frame):
+                raise _violate(name, frame)
+
+    def guarded_import(name: str, *args: Any, **kwargs: Any) -> Any:
+        check(name)
+        module = real_import(name, *args, **kwargs)
+        for member in _from_list(args, kwargs):
+            check(f"{name}.{member}")
+        return module
+
+    def guarded_import_module(name: str, package: str | None = None) -> ModuleType:
+        check(name)
+        return real_import_module(name, package)
+
+    global _IMPORT_CODE  # noqa: PLW0603
+    _IMPORT_CODE = guarded_import.__code__
+    builtins.__import__ = guarded_import
+    importlib.import_module = guarded_import_module
+
+
+_IMPORT_CODE: Any = None
+
+
+def _from_list(args: Sequence[Any], kwargs: Mapping[str, Any]) -> Sequence[str]:
+    names = kwargs.get("fromlist") or (args[2] if len(args) > 2 else ())  # the third argument of __import__
+    return [name for name in names or () if isinstance(name, str)]
+
+
+# Members of a library -----------------------------------------------------------------------------------------------
+
+
+class Forbidden:
+    """Stands for a forbidden function or namespace: using it breaks the rule, whoever passes it around."""
+
+    def __init__(self, name: str, real: object) -> None:
+        object.__setattr__(self, "_name", name)
+        object.__setattr__(self, "_real", real)
+        object.__setattr__(self, "__name__", name.rpartition(".")[2])
+
+    def __call__(self, *_: object, **__: object) -> Any:
+        raise _violate(object.__getattribute__(self, "_name"), _caller())
+
+    def __getattr__(self, attribute: str) -> Any:
+        frame = _caller()
+        if _is_library(frame):
+            return getattr(object.__getattribute__(self, "_real"), attribute)
+        raise _violate(f"{object.__getattribute__(self, '_name')}.{attribute}", frame)
+
+
+def _forbid_members(module: ModuleType, names: Iterable[str]) -> None:
+    """Put something that refuses in the place of each of `names`, and of the same object under other names."""
+    replacements: dict[int, Forbidden] = {}
+    for name in names:
+        owner, attribute, real = _resolve(module, name)
+        if real is None or isinstance(real, Forbidden):
+            continue
+        if isinstance(real, type):
+            _forbid_class(real, name)
+            continue
+        replacements[id(real)] = Forbidden(name, real)
+        setattr(owner, attribute, replacements[id(real)])
+    _replace_aliases(module.__name__, replacements)
+
+
+def _resolve(module: ModuleType, name: str) -> tuple[Any, str, Any]:
+    """The owner of dotted `name`, its last part, and what it is; None where there is no such thing."""
+    owner: Any = module
+    *path, attribute = name.split(".")[1:]
+    for part in path:
+        owner = getattr(owner, part, None)
+    return owner, attribute, getattr(owner, attribute, None)
+
+
+def _forbid_class(kind: type, name: str) -> None:
+    """A class stays a class, for `isinstance` and subclasses in the library, but makes no objects."""
+
+    def refuse(*_: object, **__: object) -> Any:
+        raise _violate(name, _caller())
+
+    for method in ("__init__", "forward", "__call__"):
+        if hasattr(kind, method):
+            setattr(kind, method, refuse)
+
+
+def _replace_aliases(library: str, replacements: Mapping[int, Forbidden]) -> None:
+    for name, module in list(sys.modules.items()):
+        if name == library or name.startswith(f"{library}."):
+            for attribute, value in list(vars(module).items()):
+                if id(value) in replacements:
+                    setattr(module, attribute, replacements[id(value)])
