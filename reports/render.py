@@ -1,0 +1,128 @@
+"""Pages as files: Jinja2 with autoescape, one self-contained HTML file a page, written whole or not at all.
+
+A page has no script and asks for nothing: its Content-Security-Policy allows one style sheet, named by its hash.
+Not covered: what a page says (`view`) and in which words (`wording`).
+"""
+
+import base64
+import hashlib
+import os
+import tempfile
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+from urllib.parse import quote
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from harness.errors import InfrastructureError
+from harness.records import Cohort, Language, Outcome, Text
+from harness.visible import for_student
+from reports.text import clean
+from reports.view import Row, index_page, rows_of, submission_page
+from reports.wording import wording
+
+HERE = Path(__file__).parent
+STYLE_SHEET = "report.css"
+PAGE_MODE = 0o644  # a temporary file is private; a page is there to be read
+
+# One sign an outcome, the same in both languages, told apart without colour: a letter stands for a word of the legend.
+SIGNS = {
+    Outcome.PASSED: "✓",
+    Outcome.FAILED: "✗",
+    Outcome.ERROR: "!",
+    Outcome.TIMEOUT: "T",
+    Outcome.MEMORY: "M",
+    Outcome.CRASHED: "K",
+    Outcome.POLICY: "R",
+    Outcome.MISSING: "?",
+    Outcome.SKIPPED: "–",
+    Outcome.INFRASTRUCTURE: "B",
+}
+
+
+def write(cohort: Cohort, out: Path, *, language: Language, now: datetime, after_due: bool = False) -> Path:
+    """Write index.html, students/*.html and instructor/*.html of `cohort` under `out`; the path of index.html.
+
+    `after_due` says that the due date has passed, so that students see the checks which waited for it.
+    The index comes last: it never links to a page that is not there.
+
+    Raises:
+        InfrastructureError: a page could not be written.
+    """
+    for row in rows_of(cohort.results):
+        _write_submission(cohort, row, out, language=language, now=now, after_due=after_due)
+    return _write(out / "index.html", _render("index.html", language, now=now, page=index_page(cohort)))
+
+
+def write_demo_index(entries: Sequence[tuple[Text, Path]], out: Path, language: Language) -> Path:
+    """Write `out`/index.html, which links each assignment's index: (title, its index.html); the path of the page.
+
+    Raises:
+        InfrastructureError: the page could not be written.
+    """
+    links = [(title, quote(index.relative_to(out).as_posix())) for title, index in entries]
+    return _write(out / "index.html", _render("demo.html", language, entries=links))
+
+
+def _write_submission(
+    cohort: Cohort, row: Row, out: Path, *, language: Language, now: datetime, after_due: bool
+) -> None:
+    visible = for_student(row.result, after_due=after_due)
+    for folder, result in (("students", visible), ("instructor", row.result)):
+        page = submission_page(cohort, result, instructor=folder == "instructor", language=language)
+        _write(out / folder / row.file, _render("submission.html", language, now=now, page=page))
+
+
+def _render(template: str, language: Language, **values: object) -> str:
+    return _environment().get_template(template).render(w=wording(language), style_hash=_style_hash(), **values)
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader([HERE / "templates", HERE / "static"]),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_finalize,
+    )
+    environment.globals.update(signs=SIGNS, outcomes=tuple(Outcome), style_sheet=STYLE_SHEET)
+    return environment
+
+
+def _finalize(value: object) -> object:
+    """The last gate before escaping: no string of any origin reaches a page uncleaned."""
+    return clean(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+@cache
+def _style_hash() -> str:
+    style = _environment().get_template(STYLE_SHEET).render()
+    return base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+
+
+def _write(path: Path, html: str) -> Path:
+    """Put `html` at `path` in one step: whoever opens it sees the old page or the new one."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".tmp")
+        try:
+            with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
+                file.write(html)
+            Path(temporary).chmod(PAGE_MODE)
+            Path(temporary).replace(path)
+        except BaseException:
+            with suppress(FileNotFoundError):
+                Path(temporary).unlink()
+            raise
+    except OSError as error:
+        raise InfrastructureError(
+            f"cannot write {path}: {error.strerror}",
+            remedy="Free space or choose another --out, then run bareme report.",
+        ) from error
+    return path
