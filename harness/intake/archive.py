@@ -4,6 +4,7 @@ Covered: bombs, passwords, links, devices, `..`, absolute names, backslashes, na
 437, damaged members. Not covered: archives within the archive; they are files like any other.
 """
 
+import errno
 import stat
 import struct
 import zipfile
@@ -73,14 +74,19 @@ class Archive:
             raise UnreadableNotebook("no-notebook", path)
         if problem := _problem(info, copies=self._copies[path]):
             raise UnreadableNotebook(problem, path)
-        try:
-            return self._inflate(info, path, limit=limit)
-        except BROKEN as error:
-            raise UnreadableNotebook("damaged-archive", path) from error
+        with readable(self._path):
+            try:
+                return self._inflate(info, path, limit=limit)
+            except BROKEN as error:
+                raise UnreadableNotebook("damaged-archive", path) from error
+            except OSError as error:
+                if error.errno != errno.EINVAL:  # an offset that points before the start of the file
+                    raise
+                raise UnreadableNotebook("damaged-archive", path) from error
 
     def _inflate(self, info: zipfile.ZipInfo, path: str, *, limit: int) -> bytes:
         content = bytearray()
-        with readable(self._path), self._zip.open(info) as stream:
+        with self._zip.open(info) as stream:
             while chunk := stream.read(CHUNK):
                 content += chunk
                 self._taken += len(chunk)
