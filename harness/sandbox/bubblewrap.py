@@ -11,7 +11,6 @@ import itertools
 import json
 import os
 import re
-import select
 import shutil
 import signal
 import subprocess
@@ -27,7 +26,7 @@ from harness.errors import SandboxUnavailable
 from harness.sandbox.contract import RUN, TRUSTED, WORK, Guarantee, Program
 from harness.sandbox.inside import START, environment, inside_name, start_command, start_script
 from harness.sandbox.layer import Handed, Layer
-from harness.sandbox.process import Pipes, SandboxProcess, await_handshake, open_pipes, resource_limits
+from harness.sandbox.process import Pipes, SandboxProcess, await_handshake, open_pipes, readable, resource_limits
 from harness.sandbox.view import PACKAGES, View, gpu_devices, host_view
 
 FOLDERS: Final[Mapping[str, PurePosixPath]] = {
@@ -71,7 +70,7 @@ class BubblewrapProcess(SandboxProcess):
     def _end_tree(self) -> None:
         with suppress(ProcessLookupError):  # it has ended by itself
             signal.pidfd_send_signal(self._root_fd, signal.SIGKILL)
-        select.select([self._root_fd], [], [])  # readable once every process of the namespace is gone
+        readable(self._root_fd, None)  # once every process of the namespace is gone
 
 
 class Bubblewrap:
@@ -202,7 +201,8 @@ def isolate(layer: Layer, program: Program, *, ready: int) -> None:
     layer.add("--unshare-user", "--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts")
     layer.add("--unshare-cgroup-try", "--disable-userns", "--uid", USER, "--gid", USER, "--cap-drop", "ALL")
     layer.add("--die-with-parent", "--new-session", "--hostname", "bareme", "--clearenv")
-    for name, value in environment(program, home=str(FOLDERS[WORK]), scratch=str(SCRATCH), ready=ready).items():
+    home, run = str(FOLDERS[WORK]), str(FOLDERS[RUN])
+    for name, value in environment(program, home=home, scratch=str(SCRATCH), run=run, ready=ready).items():
         layer.add("--setenv", name, value)
     layer.add("--proc", "/proc", "--dev", "/dev")
     if program.device == "cuda":

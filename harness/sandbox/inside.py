@@ -41,8 +41,8 @@ def inside_name(name: str) -> PurePosixPath:
     return path
 
 
-def environment(program: Program, *, home: str, scratch: str, ready: int) -> dict[str, str]:
-    """All variables that the program gets."""
+def environment(program: Program, *, home: str, scratch: str, run: str, ready: int) -> dict[str, str]:
+    """All variables that the program gets; BAREME_RUN is the folder for its sockets."""
     return {
         "PATH": "/usr/bin:/bin",
         "HOME": home,
@@ -54,5 +54,6 @@ def environment(program: Program, *, home: str, scratch: str, ready: int) -> dic
         "OPENBLAS_NUM_THREADS": "1",
         "MKL_NUM_THREADS": "1",
         **program.environment,
+        "BAREME_RUN": run,
         "BAREME_READY_FD": str(ready),
     }

@@ -6,7 +6,6 @@ by itself in place of `bubblewrap`. Covered and not covered: `GUARANTEES`.
 
 import json
 import os
-import select
 import signal
 import subprocess
 import tempfile
@@ -20,7 +19,7 @@ from harness.records import Text
 from harness.sandbox.contract import RUN, TRUSTED, WORK, Guarantee, Program
 from harness.sandbox.inside import ISOLATED, START, environment, inside_name, start_command, start_script
 from harness.sandbox.packages import closure
-from harness.sandbox.process import Pipes, SandboxProcess, await_handshake, open_pipes, resource_limits
+from harness.sandbox.process import Pipes, SandboxProcess, await_handshake, open_pipes, readable, resource_limits
 from harness.sandbox.supervise import remove
 from harness.sandbox.view import python_path
 
@@ -57,8 +56,7 @@ class PlainProcess(SandboxProcess):
     def _end_tree(self) -> None:
         with suppress(ProcessLookupError):  # it has ended by itself
             signal.pidfd_send_signal(self._root_fd, signal.SIGTERM)
-        ended, _, _ = select.select([self._root_fd], [], [], TIDY_S)
-        if not ended:
+        if not readable(self._root_fd, TIDY_S):
             os.killpg(self.pid, signal.SIGKILL)
         if self.folder.exists():  # the supervisor was killed
             remove(self.folder)
@@ -112,7 +110,13 @@ def _supervised(folder: Path, program: Program, pipes: Pipes) -> subprocess.Pope
         handshake=pipes.handshake_inside.fileno(),
         limits=resource_limits(program.limits, processes=None),
     )
-    variables = environment(program, home=str(folder / WORK), scratch=str(folder / SCRATCH), ready=pipes.ready_inside)
+    variables = environment(
+        program,
+        home=str(folder / WORK),
+        scratch=str(folder / SCRATCH),
+        run=str(folder / RUN),
+        ready=pipes.ready_inside,
+    )
     with ExitStack() as closing:
         closing.callback(pipes.close_inside)
         script = closing.enter_context(as_file(files("harness.sandbox").joinpath("supervise.py")))

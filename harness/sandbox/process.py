@@ -29,7 +29,9 @@ DRAIN_BYTES = 1024 * 1024  # read of the error stream in one look, so that one p
 START_TIMEOUT_S = 30.0  # from start to handshake: 0.05 s as a rule, more on a machine that swaps
 OPEN_FILES = 1024
 STACK_BYTES = 8 * 1024 * 1024  # what Linux gives by default; threads take theirs from it
-DATA_PER_MEMORY = 1.25  # a process reserves more than it touches; the watchdog counts what is touched
+# What one process may reserve beyond the limit of the tree, so that a single absurd allocation fails at once. Memory is
+# filled at 4 GB/s at most: whoever goes step by step meets the watchdog ten times before this.
+HEADROOM_BYTES = 1024 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,7 @@ def resource_limits(limits: Limits, *, processes: int | None) -> dict[str, int]:
     values = {
         "RLIMIT_CORE": 0,
         "RLIMIT_CPU": math.ceil(limits.cpu_s) + 2,  # after the watchdog, should that be kept from looking
-        "RLIMIT_DATA": int(limits.memory_bytes * DATA_PER_MEMORY),
+        "RLIMIT_DATA": limits.memory_bytes + HEADROOM_BYTES,
         "RLIMIT_FSIZE": limits.disk_bytes,
         "RLIMIT_NOFILE": OPEN_FILES,
         "RLIMIT_STACK": STACK_BYTES,
@@ -141,30 +143,35 @@ class SandboxProcess:
         self._signal(signal.SIGINT)
 
     def usage(self) -> Usage:
-        if self.running():
-            self._look()
+        self._look()
         return self._usage
 
     def end(self, grace_s: float = 0.0) -> None:
         if grace_s > 0 and self.running():
             self._signal(signal.SIGTERM)
-            select.select([self._wait_fd], [], [], grace_s)
-        with self._ending:
-            self._look()  # the last figures, while they can still be read
-            self._end_tree()
-            self._outermost.wait()
+            readable(self._wait_fd, grace_s)
+        self._look()  # the last figures, while they can still be read
+        self._finish()
 
     def look_after(self) -> bool:
         """For the watchdog: hold the limits of the whole tree; False when it has ended."""
-        self._drain()
-        if not self.running():
-            self.end()  # what the program has left behind
-            return False
-        self._look()
-        self._exceeded = self._over_limit()
-        if self._exceeded is not None:
-            self.end()
-        return self._exceeded is None
+        try:
+            self._drain()
+            if self.running():
+                self._look()
+                self._exceeded = self._over_limit()
+        except OSError as error:  # the grader is out of descriptors, say: nothing may run unwatched
+            self._exceeded = Outcome.INFRASTRUCTURE
+            self._words += str(error).encode()
+        if self._exceeded is None and self.running():
+            return True
+        self._finish()  # also what a program that ended by itself has left behind
+        return False
+
+    def _finish(self) -> None:
+        with self._ending:
+            self._end_tree()
+            self._outermost.wait()
 
     def _end_tree(self) -> None:
         """SIGKILL to every process of the tree; return when they are gone."""
@@ -176,6 +183,8 @@ class SandboxProcess:
 
     def _look(self) -> None:
         with self._looking:
+            if readable(self._root_fd, 0.0):
+                return  # ended: its number may belong to another process by now
             look = self._tree.look()
             used = look.memory_bytes
             if used > self._limits.memory_bytes:
@@ -210,8 +219,7 @@ def await_handshake(outermost: subprocess.Popen[bytes], pipes: Pipes) -> None:
     Raises:
         SandboxUnavailable: it never does; the error stream says why.
     """
-    readable, _, _ = select.select([pipes.handshake], [], [], START_TIMEOUT_S)
-    if readable and pipes.handshake.recv(1):
+    if readable(pipes.handshake.fileno(), START_TIMEOUT_S) and pipes.handshake.recv(1):
         return
     outermost.kill()
     outermost.wait()
@@ -233,6 +241,13 @@ def remedy(words: str) -> str:
     if "ermission denied" in words and "execvp" not in words:
         return "Run bareme where namespaces may be created: in a container, add the SYS_ADMIN capability."
     return "Run `bareme doctor`; the message above names what is wrong."
+
+
+def readable(descriptor: int, timeout_s: float | None) -> bool:
+    """Wait for a descriptor; poll, because select refuses numbers above 1023."""
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    return bool(poll.poll(None if timeout_s is None else timeout_s * 1000))
 
 
 def _proportional(pid: int) -> int:
