@@ -101,7 +101,7 @@ def safe_name(student: str) -> str:
     """A file name for `student`: ASCII, lower case, at most 64 characters, different for different students.
 
     >>> safe_name("student-01"), safe_name("Zoé Martin")
-    ('student-01', 'zoe-martin-ef97e53d9a2a')
+    ('student-01', 'zoe-martin-89d2e95cc708')
     """
     if SIMPLE.match(student) and not DERIVED.search(student) and not RESERVED.match(student):
         return student

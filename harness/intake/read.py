@@ -41,7 +41,7 @@ def read(candidate: Candidate, *, policy: Policy, entry_points: Sequence[str] = 
     seen = remarks(
         repaired.cells,
         parsed,
-        importable=allowed | extras.modules(beside.contents) | {"google"},
+        importable=allowed | extras.modules(beside.contents),
         entry_points=entry_points,
     )
     broken, unseen = _violations(parsed, modules, policy.forbidden)

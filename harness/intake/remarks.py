@@ -17,6 +17,7 @@ INSTALL = re.compile(r"\b(?:pip3?|conda|mamba|uv|apt|apt-get)\b.{0,40}\binstall\
 SHELL = frozenset(
     {"system", "getoutput", "run_line_magic", "run_cell_magic", "run", "call", "check_call", "check_output", "Popen"}
 )
+WRITTEN = re.compile(r"^%%(?:writefile|file)\s+(?:-a\s+)?(\w+)\.py", re.MULTILINE)  # modules the notebook makes itself
 ABSOLUTE = re.compile(r"^(?:/(?:content|home|Users|kaggle|mnt|media)/\S|[A-Za-z]:\\\S|[A-Z]:/\w)")
 PATH_CHARACTERS = 300  # longer text is prose
 SURVIVES = frozenset({"ImportError", "ModuleNotFoundError", "Exception", "BaseException"})
@@ -35,7 +36,8 @@ def remarks(
     """
     if not any(cell.source.strip() for cell in cells):
         return (notice("no-code"),)
-    found = [remark for piece in parsed for remark in _in_cell(piece, importable)]
+    written = {name for cell in cells for name in WRITTEN.findall(cell.source)}
+    found = [remark for piece in parsed for remark in _in_cell(piece, {*importable, *written})]
     found += _defined_twice(parsed, entry_points)
     unique = {(remark.cell, remark.line, remark.code): remark for remark in reversed(found)}
     return tuple(sorted(unique.values(), key=lambda remark: (remark.cell or 0, remark.line or 0, remark.code)))

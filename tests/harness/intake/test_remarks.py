@@ -54,6 +54,10 @@ def test_no_remark(source: str, submit: Submit, as_bytes: Make) -> None:
     assert submit(as_bytes(source), beside=beside).notices == ()
 
 
+def test_module_that_the_notebook_writes_itself(submit: Submit, as_bytes: Make) -> None:
+    assert submit(as_bytes("%%writefile made.py\nx = 1", "import made")).notices == ()
+
+
 def test_entry_point_defined_twice(submit: Submit, as_bytes: Make) -> None:
     submission = submit(
         as_bytes("def f(): ...", "def g(): ...", "\ndef f(): ...\ndef h(): ...\ndef h(): ..."), entry_points=["f", "g"]
