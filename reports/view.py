@@ -68,6 +68,7 @@ class OverrideRow:
     name: str
     check: Text | None
     override: Override
+    author: str
     comment: Excerpt
 
 
@@ -261,6 +262,7 @@ def _override_rows(overrides: Iterable[Override], titles: dict[str, Text]) -> tu
             name=display_name(override.student),
             check=None if override.check is None else titles.get(override.check, Text(override.check, override.check)),
             override=override,
+            author=display_name(override.author),
             comment=excerpt(override.comment, limit=MESSAGE_LIMIT),
         )
         for override in overrides

@@ -140,6 +140,7 @@ def make_full_cohort() -> Cohort:
         1, o.ERROR, 0.1, StudentError(HOSTILE, HOSTILE, (HOSTILE,) * 20, 1, 1), HOSTILE + "x" * 1_000_000
     )
     hostile_note = Notice("note", Text(HOSTILE, HOSTILE), cell=1)
+    hostile_metric = replace(metric, unit=HOSTILE, baseline=None, oracle=None)
     results = (
         make_graded("anaïs", metrics={"bits_per_byte": metric}),
         make_graded("bilal", o.PASSED, o.FAILED, o.PASSED, o.FAILED, o.PASSED, notices=(repair,)),
@@ -155,7 +156,13 @@ def make_full_cohort() -> Cohort:
         make_graded("kenza", attempt=2),
         make_graded("ليلى", score=14.5),
         make_graded(
-            HOSTILE, *(o.FAILED,) * 5, cells=(hostile_cell,), notices=(hostile_note,), policy=(hostile_note,), score=0.0
+            HOSTILE,
+            *(o.FAILED,) * 5,
+            metrics={HOSTILE: hostile_metric},
+            cells=(hostile_cell,),
+            notices=(hostile_note,),
+            policy=(hostile_note,),
+            score=0.0,
         ),
     )
     overrides = (

@@ -32,6 +32,7 @@ class Page(HTMLParser):
         super().__init__()
         self.elements: list[tuple[str, dict[str, str | None]]] = []
         self.text: list[str] = []
+        self.isolated: list[tuple[str, bool]] = []  # each text, and whether its direction stays its own
         self.open: list[str] = []
         self.source = path.read_text(encoding="utf-8")
         self.feed(self.source)
@@ -56,6 +57,7 @@ class Page(HTMLParser):
     def handle_data(self, data: str) -> None:
         if self.open and self.open[-1] != "style":
             self.text.append(data)
+            self.isolated.append((data, bool({"bdi", "title"} & set(self.open))))
 
     def attributes(self, name: str) -> list[str]:
         return [attrs[name] or "" for _, attrs in self.elements if name in attrs]
@@ -141,6 +143,13 @@ def test_structure_is_accessible(written: Path) -> None:
         assert len(ids) == len(set(ids)), name
         for reference in page.attributes("aria-labelledby"):
             assert reference in ids, name
+
+
+def test_a_name_keeps_its_direction_to_itself(written: Path) -> None:
+    texts = [text for page in pages(written).values() for text in page.isolated if "ليلى" in text[0]]
+
+    assert len(texts) >= 4
+    assert [text for text in texts if not text[1]] == []
 
 
 def test_outcomes_are_told_by_words_not_by_colour_alone(written: Path) -> None:
