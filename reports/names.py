@@ -26,7 +26,7 @@ def safe_name(student: str) -> str:
     >>> safe_name("student-01")
     'student-01'
     >>> safe_name("Élodie N.")
-    'elodie-n-9ccf46ad65'
+    'elodie-n-4ccaa1e0bb'
     """
     if _is_plain(student):
         return student

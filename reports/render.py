@@ -64,7 +64,7 @@ def write_demo_index(entries: Sequence[tuple[Text, Path]], out: Path, language: 
     Raises:
         InfrastructureError: the page could not be written.
     """
-    links = [(title, quote(index.relative_to(out).as_posix())) for title, index in entries]
+    links = [(title, quote(index.resolve().relative_to(out.resolve()).as_posix())) for title, index in entries]
     return _write(out / "index.html", _render("demo.html", language, entries=links))
 
 

@@ -281,6 +281,16 @@ def test_a_demonstration_opens_on_its_assignments(language: Language, samples: S
     assert title.in_language(language) in page.said()
 
 
+def test_a_demonstration_in_a_relative_folder_links_an_absolute_index(
+    samples: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    index = write(samples.cohort(), tmp_path / "demo" / "ngram", language="en", now=samples.NOW)
+    page = Page(write_demo_index([(Text("N", "N"), index)], Path("demo"), "en"))
+
+    assert page.attributes("href") == ["ngram/index.html"]
+
+
 def luminance(colour: str) -> float:
     """Relative luminance of #rrggbb, by WCAG 2."""
     channels = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
