@@ -371,7 +371,7 @@ class Resolver(ast.NodeVisitor):
             return
         try:
             tree = parse_source(source.strip())
-        except (SyntaxError, RecursionError, MemoryError, OverflowError):
+        except (SyntaxError, RecursionError, MemoryError):
             return  # it will not run either, or the kernel's guard is the one to see it
         outer, self._line = self._line, self._at(node)
         self._depth += 1

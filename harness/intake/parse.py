@@ -7,7 +7,7 @@ Covered: `%`, `!` and `?` lines, `%%time` and its like (their body is the cell).
 import ast
 import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from IPython.core.inputtransformer2 import TransformerManager
@@ -15,10 +15,11 @@ from IPython.core.inputtransformer2 import TransformerManager
 from harness.intake.texts import notice
 from harness.records import Cell, Notice
 
-CELL_CHARACTERS = 2**20  # longer cells are data; parsing one takes seconds and hundreds of megabytes
-# IPython reads a cell anew for each magic: characters times suspicious lines, a few seconds for a whole notebook
-TRANSFORM_WORK = 4_000_000
-SUSPICIOUS = re.compile(r"^\s*[%!?,;/]|[!%?]", re.MULTILINE)
+CODE_CHARACTERS = 2**20  # of one notebook; more is data, and its trees would take gigabytes of memory
+# IPython reads a cell anew for each magic, 5 microseconds a character: at most about 3 seconds for a whole notebook
+TRANSFORM_WORK = 600_000  # characters times (1 + magics), of cells that are not plain Python
+MAGIC = re.compile(r"^\s*[%!?,;/]|=\s*[%!](?!=)|\?\s*$", re.MULTILINE)
+TOO_MUCH = (RecursionError, MemoryError, OverflowError)
 PYTHON_MAGIC = re.compile(r"\A\s*%%(?:time|timeit|capture|prun)\b[^\n]*")
 
 
@@ -35,17 +36,36 @@ def parse_cells(cells: Sequence[Cell]) -> tuple[tuple[Parsed, ...], tuple[Notice
     """The trees of all cells that are Python, and a remark on each that is not."""
     parsed: list[Parsed] = []
     notices: list[Notice] = []
-    budget = TRANSFORM_WORK
+    left = _Left()
     for cell in cells:
         try:
-            tree, work = _tree(cell.source, budget)
-            parsed.append(Parsed(tree, cell.index))
-            budget -= work
+            parsed.append(Parsed(_tree(cell.source, left), cell.index))
         except SyntaxError as error:
             notices.append(notice("syntax-error", cell=cell.index, line=error.lineno, reason=error.msg))
-        except (RecursionError, MemoryError, OverflowError):
+        except TOO_MUCH:
             notices.append(notice("not-analysed", cell=cell.index))
     return tuple(parsed), tuple(notices)
+
+
+def parse_modules(contents: Mapping[str, bytes]) -> tuple[dict[str, Parsed], tuple[Notice, ...]]:
+    """The trees of the Python files among `contents`, by the name they are imported under, and what was not read.
+
+    Files that are not Python, or not in UTF-8, cannot be imported either and are passed over.
+    """
+    parsed: dict[str, Parsed] = {}
+    notices: list[Notice] = []
+    left = _Left()
+    for name in sorted(name for name in contents if name.endswith(".py")):
+        dotted = name.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+        try:
+            source = contents[name].decode("utf-8-sig")
+            left.take(characters=len(source))
+            parsed[dotted] = Parsed(parse_source(source), None, name)
+        except (SyntaxError, UnicodeError):
+            continue
+        except TOO_MUCH:
+            notices.append(notice("module-not-analysed", name=name))
+    return parsed, tuple(notices)
 
 
 def parse_source(source: str) -> ast.Module:
@@ -53,10 +73,8 @@ def parse_source(source: str) -> ast.Module:
 
     Raises:
         SyntaxError: it is not Python.
-        RecursionError, MemoryError, OverflowError: it is too long or too deeply nested.
+        RecursionError, MemoryError: it is too deeply nested.
     """
-    if len(source) > CELL_CHARACTERS:
-        raise OverflowError("too long to be read ahead")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # an invalid escape in student code is not our warning
         try:
@@ -65,18 +83,29 @@ def parse_source(source: str) -> ast.Module:
             raise SyntaxError(str(error)) from error
 
 
-def _tree(source: str, budget: int) -> tuple[ast.Module, int]:
-    """The tree, and the work that IPython's syntax took; cells of plain Python take none."""
+@dataclass(slots=True)
+class _Left:
+    """What reading one notebook may still cost."""
+
+    characters: int = CODE_CHARACTERS
+    work: int = TRANSFORM_WORK
+
+    def take(self, *, characters: int = 0, work: int = 0) -> None:
+        """Spend it, also where the code then turns out not to be Python; OverflowError when there is not enough."""
+        if characters > self.characters or work > self.work:
+            raise OverflowError("too long to be read ahead")
+        self.characters -= characters
+        self.work -= work
+
+
+def _tree(source: str, left: _Left) -> ast.Module:
     body = PYTHON_MAGIC.sub("", source)
+    left.take(characters=len(body))
     try:
-        return parse_source(body), 0
-    except SyntaxError as plain:
-        work = len(body) * len(SUSPICIOUS.findall(body))
-        if not work:
-            raise
-        if work > budget:
-            raise OverflowError("too many magics to be read ahead") from plain
-    return parse_source(_transformed(body)), work
+        return parse_source(body)
+    except SyntaxError:
+        left.take(work=len(body) * (1 + len(MAGIC.findall(body))))
+    return parse_source(_transformed(body))
 
 
 def _transformed(source: str) -> str:

@@ -13,7 +13,7 @@ from harness.intake.archive import Archive
 from harness.intake.files import Files, Folder
 from harness.intake.find import NOTEBOOK_BYTES
 from harness.intake.packages import importable
-from harness.intake.parse import Parsed, parse_cells, parse_source
+from harness.intake.parse import Parsed, parse_cells, parse_modules
 from harness.intake.policy import violations
 from harness.intake.remarks import remarks
 from harness.intake.repair import Repaired, read_json, read_script
@@ -37,7 +37,7 @@ def read(candidate: Candidate, *, policy: Policy, entry_points: Sequence[str] = 
         repaired = _notebook(files, candidate.notebook)
         beside = extras.load(files, _folder(candidate.notebook), candidate.extras, importable=allowed)
     parsed, failures = parse_cells(repaired.cells)
-    modules = _modules(beside.contents)
+    modules, unread = parse_modules(beside.contents)
     seen = remarks(
         repaired.cells,
         parsed,
@@ -45,7 +45,7 @@ def read(candidate: Candidate, *, policy: Policy, entry_points: Sequence[str] = 
         entry_points=entry_points,
     )
     broken, unseen = _violations(parsed, modules, policy.forbidden)
-    notices = (*repaired.notices, *beside.notices, *failures, *unseen, *_without(seen, broken))
+    notices = (*repaired.notices, *beside.notices, *failures, *unread, *unseen, *_without(seen, broken))
     return Submission(candidate, repaired.cells, beside.contents, notices, broken)
 
 
@@ -70,20 +70,6 @@ def _notebook(files: Files, path: str) -> Repaired:
 def _folder(path: str) -> str:
     parent, slash, _ = path.rpartition("/")
     return parent + slash
-
-
-def _modules(contents: dict[str, bytes]) -> dict[str, Parsed]:
-    """The Python files beside the notebook, by module name; those that are not Python cannot be imported either."""
-    modules = {}
-    for name, content in contents.items():
-        if name.endswith(".py"):
-            try:
-                tree = parse_source(content.decode("utf-8-sig"))
-            except (SyntaxError, UnicodeError, RecursionError, MemoryError, OverflowError):
-                continue
-            dotted = name.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
-            modules[dotted] = Parsed(tree, None, name)
-    return modules
 
 
 def _violations(

@@ -162,6 +162,11 @@ REMARKS = {
         "tenues à l'exécution.",
         "This cell is too long or too deeply nested to be read ahead; the rules are held while it runs.",
     ),
+    "module-not-analysed": Text(
+        "Le module {name} est trop long ou trop imbriqué pour être lu d'avance ; "
+        "les règles y sont tenues à l'exécution.",
+        "The module {name} is too long or too deeply nested to be read ahead; the rules are held while it runs.",
+    ),
     "google-colab": Text(
         "Google Colab n'est pas disponible ici et aucun Drive n'est monté ; lisez les fichiers "
         "placés à côté du notebook.",

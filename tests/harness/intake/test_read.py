@@ -199,6 +199,7 @@ def test_any_json_is_read_or_refused(value: Any) -> None:
     outcome(json.dumps(value).encode())
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(data=st.data())
 def test_mutated_notebooks_are_read_or_refused(data: st.DataObject) -> None:
@@ -262,6 +263,21 @@ def test_code_nested_too_deeply(source: str, submit: Submit, as_bytes: Make) -> 
 def test_many_magics_do_not_take_for_ever(submit: Submit, as_bytes: Make) -> None:
     submission = submit(as_bytes("%time x\n" * 20_000, "!ls"))
     assert [(notice.code, notice.cell) for notice in submission.notices] == [("not-analysed", 0)]
+
+
+@pytest.mark.slow
+def test_a_broken_cell_is_paid_for_too(submit: Submit, as_bytes: Make) -> None:
+    submission = submit(as_bytes(*["%time x\n" * 200 + "(" * 5] * 30))
+    assert codes(submission)[0] == "syntax-error"
+    assert codes(submission)[-1] == "not-analysed"
+
+
+def test_masses_of_code_are_not_analysed(submit: Submit, as_bytes: Make) -> None:
+    submission = submit(as_bytes("x = 1", "x = 1\n" * 180_000), beside={"m.py": b"x = 1\n" * 180_000})
+    assert [(notice.code, notice.cell) for notice in submission.notices] == [
+        ("not-analysed", 1),
+        ("module-not-analysed", None),
+    ]
 
 
 def test_syntax_error_is_told_and_the_rest_is_analysed(submit: Submit, as_bytes: Make) -> None:
