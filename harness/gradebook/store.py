@@ -49,11 +49,11 @@ class Gradebook:
             UsageError: `where` is no database address, or its driver is not installed.
         """
         database = Database(where)
-        with database.reading() as connection:
-            up_to_date = version_of(connection, database.name) == len(MIGRATIONS)
-        if not up_to_date:  # else nothing is written, so that reading waits for nobody
-            with database.writing() as connection:
-                migrate(connection, database.name)
+        try:
+            _bring_up_to_date(database)
+        except BaseException:
+            database.close()
+            raise
         return cls(database)
 
     def __enter__(self) -> Self:
@@ -183,6 +183,14 @@ class Gradebook:
         if assignment is not None:
             query = query.where(overrides.c.assignment == assignment)
         return tuple(override_from(row) for row in connection.execute(query).mappings())
+
+
+def _bring_up_to_date(database: Database) -> None:
+    with database.reading() as connection:
+        version = version_of(connection, database.name)
+    if version < len(MIGRATIONS):  # else nothing is written, so that reading waits for nobody
+        with database.writing() as connection:
+            migrate(connection, database.name)
 
 
 def _newest_first() -> Select[Any]:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine, inspect, make_url
+from sqlalchemy import make_url
 from sqlalchemy.schema import CreateTable
 
 from harness.errors import GradebookError
@@ -50,11 +50,14 @@ def version_1(path: Path) -> Path:
 
 
 def tables_of(path: Path) -> dict[str, list[tuple[str, bool]]]:
-    inspector = inspect(create_engine(f"sqlite:///{path}"))
-    return {
-        table: [(column["name"], column["nullable"]) for column in inspector.get_columns(table)]
-        for table in inspector.get_table_names()
-    }
+    with closing(sqlite3.connect(path)) as connection:
+        names = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        return {
+            table: [
+                (name, not required) for _, name, _, required, _, _ in connection.execute(f"PRAGMA table_info({table})")
+            ]
+            for table in names
+        }
 
 
 def test_a_version_1_file_is_migrated_and_keeps_its_results(version_1: Path) -> None:
