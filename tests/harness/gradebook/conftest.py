@@ -1,5 +1,9 @@
-"""An open gradebook, and makers of the records that go into it."""
+"""An open gradebook, makers of the records that go into it, and a disk that is soon full."""
 
+import shutil
+import subprocess
+import sys
+import textwrap
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,6 +24,8 @@ from harness.records import (
     Visibility,
 )
 
+# root of a small file system of its own, for root and ordinary users alike
+NAMESPACE = ("unshare", "--user", "--map-root-user", "--mount")
 NOON = datetime(2027, 1, 31, 12, 0, tzinfo=UTC)
 
 
@@ -93,3 +99,28 @@ def make_graded(make_check: Callable[..., CheckResult]) -> Callable[..., Graded]
         return Graded(candidate=candidate, **values | rest)
 
     return make
+
+
+@pytest.fixture
+def on_small_disk(tmp_path: Path) -> Callable[[str], str]:
+    """Runs Python code in an empty file system of 400 KiB, mounted at `disk`; returns what it printed."""
+    if not shutil.which("unshare") or subprocess.run([*NAMESPACE, "true"], capture_output=True).returncode:
+        pytest.skip("no user namespaces here, so no small disk to fill")
+    disk = tmp_path / "disk"
+    disk.mkdir()
+
+    def execute(code: str) -> str:
+        prelude = f"""
+            import subprocess
+            from pathlib import Path
+            from harness.errors import BaremeError
+            from harness.gradebook import Gradebook
+            disk = Path({str(disk)!r})
+            subprocess.run(["mount", "-t", "tmpfs", "-o", "size=400k", "none", disk], check=True)
+        """
+        script = textwrap.dedent(prelude) + textwrap.dedent(code)
+        done = subprocess.run([*NAMESPACE, sys.executable, "-c", script], capture_output=True, text=True, check=False)
+        assert not done.stderr
+        return done.stdout
+
+    return execute

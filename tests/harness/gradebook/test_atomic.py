@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,26 @@ def test_what_does_not_fit_leaves_the_old_file_and_says_what_to_do(tmp_path: Pat
     assert done.stdout.startswith(f"{path} cannot be written (File too large). Raise the limit")
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.slow
+def test_a_full_disk_leaves_the_old_file_and_says_what_to_do(on_small_disk: Callable[[str], str]) -> None:
+    said = on_small_disk("""
+        from harness.gradebook import atomic
+        path = disk / "results.json"
+        atomic.write(path, b"old")
+        try:
+            atomic.write(path, b"n" * 1_000_000)
+        except BaremeError as error:
+            print(error)
+        print(path.read_text(), len(list(disk.iterdir())))
+    """)
+    problem, left = said.splitlines()
+    assert problem.endswith(
+        "results.json cannot be written (No space left on device). Free some space on that disk, "
+        "then run bareme report."
+    )
+    assert left == "old 1"
 
 
 def test_a_missing_folder_is_named(tmp_path: Path) -> None:
