@@ -9,7 +9,7 @@ import sys
 from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 
@@ -21,7 +21,6 @@ from harness.records import Cohort, Graded, Language, Outcome, Override, RunInfo
 from harness.runners.local import LocalRunner
 
 INTERRUPTED = 130  # 128 + SIGINT, as shells report it
-GRADEBOOK = "gradebook.sqlite"
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
 
@@ -29,7 +28,7 @@ Out = Annotated[Path, typer.Option(help="Folder for the gradebook, the reports a
 CourseFolder = Annotated[Path | None, typer.Option("--course", help="A course folder; the bundled course if left out.")]
 Lang = Annotated[Language | None, typer.Option("--lang", help="Language of pages and messages.")]
 Jobs = Annotated[int, typer.Option(min=1, help="Submissions marked side by side.")]
-Device = Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where kernels put tensors.")]
+Device = Annotated[doctor.Asked, typer.Option(help="Where kernels put tensors.")]
 SandboxName = Annotated[sandbox.Name, typer.Option("--sandbox", help="How student code is contained.")]
 CPUS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
@@ -194,8 +193,9 @@ def publish(marked: Cohort, out: Path, course: Course, language: Language) -> Pa
 
     now = datetime.now(UTC)
     due = course.assignment(marked.run.assignment).file.due
-    exports.write(marked, out, after_due=due is None or now >= due)
-    return write(marked, out, language=language, now=now)
+    after_due = due is None or now >= due
+    exports.write(marked, out, after_due=after_due, language=language)
+    return write(marked, out, language=language, now=now, after_due=after_due)
 
 
 def verdict(marked: Cohort, fail_under: float | None) -> ExitCode:
@@ -207,7 +207,14 @@ def verdict(marked: Cohort, fail_under: float | None) -> ExitCode:
 
 
 def _order(
-    course: Course, assignment: Assignment, submissions: Path, out: Path, *, jobs: int, device: str, **rest: Any
+    course: Course,
+    assignment: Assignment,
+    submissions: Path,
+    out: Path,
+    *,
+    jobs: int,
+    device: doctor.Asked,
+    **rest: Any,
 ) -> cohort.Order:
     chosen = doctor.device(device, assignment.file.device)
     return cohort.Order(
@@ -247,7 +254,7 @@ def _check_code(graded: Graded) -> ExitCode:
 
 
 def _gradebook(folder: Path) -> Gradebook:
-    path = folder / GRADEBOOK
+    path = folder / cohort.GRADEBOOK
     if not path.is_file():
         raise UsageError(f"{path} is missing", remedy="Name the --out folder of a `bareme grade` run.")
     return Gradebook.open(path)
@@ -256,7 +263,7 @@ def _gradebook(folder: Path) -> Gradebook:
 def _latest(gradebook: Gradebook, folder: Path) -> RunInfo:
     run = gradebook.latest()
     if run is None:
-        raise UsageError(f"{folder / GRADEBOOK} holds no run", remedy="Mark a cohort first: bareme grade.")
+        raise UsageError(f"{folder / cohort.GRADEBOOK} holds no run", remedy="Mark a cohort first: bareme grade.")
     return run
 
 

@@ -25,6 +25,7 @@ from harness.pipeline import Job
 from harness.records import Candidate, Cohort, Graded, RunInfo, Status
 from harness.runners.contract import Failure, Runner, Task
 
+GRADEBOOK = "gradebook.sqlite"  # in the --out folder
 SEED_BITS = 128
 TRIES = 2  # of a submission that failed on our side, before it is reported as such
 SPARE_S = 60.0  # beyond the submission's own limit: starting kernels, comparing; past it the worker counts as hung
@@ -64,9 +65,11 @@ def mark(order: Order, runner: Runner, tell: Callable[[Progress], None]) -> Coho
         ConfigurationError: the assignment cannot be marked with.
         GradebookError: the gradebook cannot be written.
     """
+    if order.resume and not (order.out / GRADEBOOK).is_file():
+        raise UsageError(f"{order.out} holds no run to resume", remedy="Leave --resume out.")
     candidates = intake.select(intake.find(order.submissions, order.assignment.slug), order.course.file.attempts)
     pipeline.declared(order.assignment)  # a broken checks.py is said now, once, and not once a submission
-    with claimed(order.out), Gradebook.open(order.out / "gradebook.sqlite") as gradebook:
+    with claimed(order.out), Gradebook.open(order.out / GRADEBOOK) as gradebook:
         run = _run(order, gradebook)
         recorded = gradebook.recorded(run.id)
         left = [item for item in candidates if (item.student, item.sha256, item.attempt) not in recorded]

@@ -7,18 +7,20 @@ run) hands it on. Not covered: which submissions there are, retries and the grad
 import hashlib
 import hmac
 import math
+import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import lru_cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
 from harness import checks, intake, kernel, sandbox
 from harness.course import Assignment, Course, LateRule, load_course
-from harness.errors import InfrastructureError, UnreadableSubmission
+from harness.errors import ConfigurationError, InfrastructureError, UnreadableSubmission
 from harness.records import (
     Candidate,
     CheckResult,
@@ -160,8 +162,10 @@ def settle(bench: Bench, work: Work) -> Work:
 
 @lru_cache(maxsize=8)
 def load(folder: Path) -> Course:
-    """The course in `folder`, read once a process."""
-    return load_course(folder)
+    """The course in `folder`, read once a process; from then on its own modules, such as a private oracle, import."""
+    course = load_course(folder)
+    sys.path.append(str(folder))
+    return course
 
 
 @lru_cache(maxsize=64)
@@ -169,8 +173,14 @@ def declared(assignment: Assignment) -> tuple[CheckSpec, ...]:
     """The checks that checks.py declares, verified against assignment.toml, read once a process.
 
     Raises:
-        ConfigurationError: checks.py is broken, or its points do not add up to those of assignment.toml.
+        ConfigurationError: there is no such oracle, checks.py is broken, or its points do not add up to those of
+            assignment.toml.
     """
+    if not _importable(assignment.file.oracle):
+        raise ConfigurationError(
+            f"{assignment.folder / 'assignment.toml'}: oracle {assignment.file.oracle!r} cannot be imported",
+            remedy="Name an installed module, or one in the course's folder.",
+        )
     specs = checks.collect(assignment.checks)
     checks.verify(specs, points=assignment.file.points, path=assignment.checks)
     return specs
@@ -189,6 +199,13 @@ def late(submitted: datetime, due: datetime | None, rule: LateRule) -> tuple[flo
     late_s = max(0.0, (submitted - due).total_seconds() - 60 * rule.grace_minutes)
     percent = min(rule.max_percent, rule.percent_per_day * math.ceil(late_s / DAY_S))
     return late_s, percent / 100
+
+
+def _importable(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:  # of a package that would hold it
+        return False
 
 
 def _bench(job: Job, closing: ExitStack) -> Bench:

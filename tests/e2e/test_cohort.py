@@ -1,0 +1,110 @@
+"""The demo cohort, marked by the command with two jobs, is what expected.toml says; and nothing is left behind."""
+
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+pytestmark = pytest.mark.slow
+SLUGS = ("ngram", "attention")
+
+
+@dataclass(frozen=True)
+class Marked:
+    """One finished run, and what the machine looked like around it."""
+
+    slug: str
+    out: Path
+    code: int
+    new_processes: list[str]
+    new_files: set[str]
+
+
+@pytest.fixture(scope="module", params=SLUGS)
+def marked(request: pytest.FixtureRequest, bareme: Any, seed: int, tmp_path_factory: pytest.TempPathFactory) -> Marked:
+    slug, out = request.param, tmp_path_factory.mktemp("marked") / "out"
+    before, files = {process.pid for process in psutil.process_iter()}, _shared_files()
+    done = bareme("grade", slug, bareme.cohort(slug), "--out", out, "--jobs", 2, "--seed", seed)
+    left = [process for process in psutil.process_iter() if process.pid not in before]
+    return Marked(slug, out, done.returncode, [_line(process) for process in left], _shared_files() - files)
+
+
+def _line(process: psutil.Process) -> str:
+    try:
+        return " ".join(process.cmdline())
+    except psutil.Error:
+        return ""
+
+
+def _shared_files() -> set[str]:
+    """What lies in the places where programs leave things behind."""
+    places = [Path(tempfile.gettempdir()), Path("/dev/shm"), Path.home(), Path.cwd()]
+    return {str(path) for place in places if place.is_dir() for path in place.iterdir()}
+
+
+def test_every_outcome_is_the_expected_one(marked: Marked, bareme: Any) -> None:
+    found = {
+        item["student"]: {
+            "status": item["status"],
+            "score": item["score"],
+            "checks": {check["id"]: check["status"] for check in item["checks"]},
+        }
+        for item in bareme.results(marked.out)["submissions"]
+    }
+    wanted = {
+        student: {key: entry[key] for key in ("status", "score", "checks")}
+        for student, entry in bareme.expected(marked.slug).items()
+    }
+    assert found == wanted
+    assert marked.code == 0
+
+
+def test_nothing_is_left_running_and_nothing_lies_outside_out(marked: Marked) -> None:
+    assert [line for line in marked.new_processes if "bareme" in line or "harness" in line or "bwrap" in line] == []
+    # pytest's own folder of this very test is the one thing that may have come
+    assert {name for name in marked.new_files if f"pytest-of-{os.environ.get('USER', '')}" not in name} == set()
+
+
+def test_the_files_of_a_run(marked: Marked, bareme: Any) -> None:
+    assert {path.name for path in marked.out.iterdir()} == {
+        "gradebook.sqlite", "grades.csv", "index.html", "instructor", "junit.xml", "results.json", "students",
+    }  # fmt: skip
+    pages = list((marked.out / "students").iterdir())
+    assert len(pages) == len(bareme.expected(marked.slug))
+
+
+def test_no_secret_is_published(marked: Marked, seed: int, bareme: Any) -> None:
+    assert "seed" not in bareme.results(marked.out)["run"]
+    for path in (marked.out / "results.json", *(marked.out / "students").iterdir()):
+        assert f'"{seed}"' not in path.read_text(encoding="utf-8"), path
+
+
+def test_the_same_seed_gives_the_same_results(marked: Marked, bareme: Any, seed: int, tmp_path: Path) -> None:
+    bareme("grade", marked.slug, bareme.cohort(marked.slug), "--out", tmp_path, "--jobs", 2, "--seed", seed)
+    assert bareme.comparable(tmp_path) == bareme.comparable(marked.out)
+
+
+def test_another_seed_gives_other_inputs(marked: Marked, bareme: Any, seed: int, tmp_path: Path) -> None:
+    wrong = [
+        item["student"]
+        for item in bareme.results(marked.out)["submissions"]
+        if any(check["status"] == "failed" and check["visibility"] == "public" for check in item["checks"])
+    ]
+    few = bareme.few(marked.slug, wrong[:3], tmp_path / "few")
+    for name, number in (("same", seed), ("other", seed + 1)):
+        bareme("grade", marked.slug, few, "--out", tmp_path / name, "--jobs", 2, "--seed", number)
+    same, other = (bareme.comparable(tmp_path / name)["submissions"] for name in ("same", "other"))
+    assert [_messages(item) for item in same] != [_messages(item) for item in other]
+    assert [_outcomes(item) for item in same] == [_outcomes(item) for item in other]
+
+
+def _messages(item: dict[str, Any]) -> list[Any]:
+    return [(check["message"], check["counterexample"]) for check in item["checks"]]
+
+
+def _outcomes(item: dict[str, Any]) -> list[str]:
+    return [check["status"] for check in item["checks"]]

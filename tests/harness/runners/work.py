@@ -1,0 +1,33 @@
+"""Work functions for the runner's tests: workers import them by module name."""
+
+import os
+import signal
+import time
+from pathlib import Path
+
+
+def double(number: int) -> int:
+    return 2 * number
+
+
+def misbehave(how: str) -> str:
+    match how:
+        case "raise":
+            raise ValueError("a bug in marking")
+        case "exit":
+            os._exit(3)
+        case "kill":
+            os.kill(os.getpid(), signal.SIGKILL)
+        case "hang":
+            time.sleep(600)
+    return how
+
+
+def say_who_and_hang(folder: str) -> None:
+    Path(folder, str(os.getpid())).touch()
+    time.sleep(600)
+
+
+def interruptible(_: int) -> bool:
+    """Whether a program started from here can be interrupted: SIG_IGN would have been inherited."""
+    return signal.getsignal(signal.SIGINT) is not signal.SIG_IGN
