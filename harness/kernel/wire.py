@@ -13,6 +13,7 @@ import hashlib
 import json
 import math
 import re
+import reprlib
 import sys
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Sequence
@@ -49,8 +50,10 @@ TENSOR_ITEM_BYTES = {
 BOOLEANS = ("|b1", "bool")
 
 _HEXADECIMAL_INT = re.compile(r"-?[1-9a-f][0-9a-f]*")
-_STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"')
+# Possessive, and content with a missing end: it cannot fail after a long look, so reading takes linear time.
+_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
 _DEVICE = re.compile(r"[a-z]{1,16}(:[0-9]{1,4})?")
+_short = reprlib.repr  # cut in length and in depth; given only what is known to be plain
 _type_name = type.__dict__["__qualname__"].__get__  # a metaclass cannot override this
 
 
@@ -144,7 +147,10 @@ def decode(
     if len(views) > caps.buffers + 1:
         raise WireError(f"{len(views) - 1} buffers, at most {caps.buffers} are allowed")
     reader = _Reader(views[1:], resolve=resolve, caps=caps, device=device)
-    return reader.whole(_parse(bytes(views[0]) if views else b"", caps))
+    try:
+        return reader.whole(_parse(bytes(views[0]) if views else b"", caps))
+    except RecursionError as error:
+        raise WireError("no stack left to decode it") from error
 
 
 def fingerprint(value: object, *, keep: Keep | None = None, caps: Caps = CAPS) -> str:
@@ -192,12 +198,6 @@ def _has_surrogates(text: str) -> bool:
     except UnicodeEncodeError:
         return True
     return False
-
-
-def _short(value: object) -> str:
-    """A capped `repr` of something that is known to be plain."""
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."  # enough to recognise it in one line
 
 
 def _step(key: object, position: int) -> str:
@@ -287,11 +287,11 @@ class _Writer(_Walk):
         self.buffers.append(memoryview(data).toreadonly())
         return len(self.buffers) - 1
 
-    def refuse(self, value: object, hint: str = "") -> Any:
+    def refuse(self, value: object, hint: str = ": it is no plain data") -> Any:
         """Keep an object that cannot cross, or say that it cannot."""
         if self.keep is None or self.keys_open:
             place = " inside a key or a set" if self.keys_open else ""
-            raise NotPlain(f"an object of type {type_name(value)} cannot leave the kernel{place}{hint}")
+            raise NotPlain(f"an object of type {type_name(value)} cannot cross{place}{hint}")
         return _write_reference(self, self.keep(value))
 
 
@@ -412,9 +412,19 @@ def _write_tensor(writer: _Writer, value: Any) -> Any:
     shape = list(map(int, value.shape))
     writer.count(1 + len(shape))
     _check_shape(shape, TENSOR_ITEM_BYTES[dtype], writer.caps)
-    dense_copy = value.detach().cpu().resolve_conj().resolve_neg().contiguous()
-    flat = dense_copy.reshape(-1).view(sys.modules["torch"].uint8).numpy()
+    try:
+        flat = _memory(value.detach().cpu().resolve_conj().resolve_neg().contiguous())
+    except RuntimeError as error:  # a tensor of `torch.func` that outlived its transform has no storage
+        raise NotPlain(f"a tensor without memory of its own cannot cross ({type_name(error)})") from error
     return {"tensor": [dtype, shape, str(value.device), writer.payload(memoryview(flat))]}
+
+
+def _memory(tensor: Any) -> Any:
+    """The bytes of a dense tensor, shared; unlike `.numpy()`, the tensor can still be resized afterwards."""
+    import numpy
+    import torch
+
+    return numpy.from_dlpack(tensor.reshape(-1).view(torch.uint8))
 
 
 def _write_other(writer: _Writer, value: object) -> Any:
@@ -746,7 +756,7 @@ def _read_tensor(reader: _Reader, body: Any) -> Any:
     if not hasattr(torch, dtype):
         raise WireError(f"{dtype} is not a dtype of torch {torch.__version__}")
     tensor = torch.empty(shape, dtype=getattr(torch, dtype), device="cpu")
-    tensor.view(-1).view(torch.uint8).numpy()[:] = numpy.frombuffer(data, dtype=numpy.uint8)
+    _memory(tensor)[:] = numpy.frombuffer(data, dtype=numpy.uint8)
     return tensor if reader.device is None else tensor.to(reader.device)
 
 
