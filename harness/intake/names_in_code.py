@@ -23,7 +23,6 @@ INSTANCE: Paths = frozenset({f"{OWN}.<instance>"})
 IMPORTERS = frozenset({"importlib.import_module", "importlib.__import__", "builtins.__import__"})
 RUNNERS = frozenset({"builtins.exec", "builtins.eval", "builtins.compile"})
 CODE_MAGICS = frozenset({"time", "timeit", "prun"})  # `%time CODE`
-NESTED_CODE = 4  # exec inside exec inside exec: deeper is not followed
 Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 
 
@@ -66,10 +65,9 @@ class Resolver(ast.NodeVisitor):
         self._exports: dict[str, _Scope] = {}
         self._main = _Scope()
         self._scope = self._main
-        self._waiting: list[tuple[ast.AST, _Scope, Parsed, int]] = []
+        self._waiting: list[tuple[ast.AST, _Scope, Parsed]] = []
         self._where: Parsed = Parsed(ast.Module([], []), None)
         self._conditional = 0
-        self._depth = 0
         self._line: int | None = None  # of the exec whose text is being walked
 
     def run(self, piece: Parsed) -> None:
@@ -81,8 +79,7 @@ class Resolver(ast.NodeVisitor):
         for name in sorted(self._modules):
             self._module(name)
         while self._waiting:
-            function, scope, where, depth = self._waiting.pop(0)
-            self._depth = depth
+            function, scope, where = self._waiting.pop(0)
             body = function.body  # type: ignore[attr-defined]
             self._inside(where, scope, body if isinstance(body, list) else [body])
 
@@ -197,7 +194,7 @@ class Resolver(ast.NodeVisitor):
             self._visit(argument.annotation)
         if self._scope.is_class and positional:
             scope.names[positional[0].arg] = INSTANCE
-        self._waiting.append((node, scope, self._where, self._depth))
+        self._waiting.append((node, scope, self._where))
 
     def visit_ClassDef(self, node: ast.ClassDef) -> None:
         for part in [*node.decorator_list, *node.bases, *node.keywords]:
@@ -367,30 +364,32 @@ class Resolver(ast.NodeVisitor):
 
     def _code(self, source: str | None, node: ast.AST) -> None:
         """Walk constant text that is run as code, in the scope of its call."""
-        if source is None or self._depth >= NESTED_CODE:
+        if source is None:
             return
         try:
             tree = parse_source(source.strip())
         except (SyntaxError, RecursionError, MemoryError):
             return  # it will not run either, or the kernel's guard is the one to see it
         outer, self._line = self._line, self._at(node)
-        self._depth += 1
         for statement in tree.body:
             self._visit(statement)
-        self._depth -= 1
         self._line = outer
 
 
 def constant_text(node: ast.AST) -> str | None:
     """The text that `node` always is: a literal, a sum of them, an f-string of constants; None for anything else."""
-    if isinstance(node, ast.Constant):
-        return node.value if isinstance(node.value, str) else None
-    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
-        left, right = constant_text(node.left), constant_text(node.right)
-        return None if left is None or right is None else left + right
-    if isinstance(node, ast.FormattedValue):
-        return constant_text(node.value)
-    if isinstance(node, ast.JoinedStr):
-        parts = [constant_text(part) for part in node.values]
-        return None if None in parts else "".join(part for part in parts if part is not None)
-    return None
+    parts: list[str] = []
+    waiting = [node]  # a loop, because a sum of a thousand literals is nested a thousand deep
+    while waiting:
+        match waiting.pop():
+            case ast.Constant(value=str(text)):
+                parts.append(text)
+            case ast.BinOp(left=left, op=ast.Add(), right=right):
+                waiting += [right, left]
+            case ast.JoinedStr(values=values):
+                waiting += reversed(values)
+            case ast.FormattedValue(value=value):
+                waiting.append(value)
+            case _:
+                return None
+    return "".join(parts)

@@ -91,7 +91,7 @@ def _text(content: bytes, name: str) -> str:
     if not content.strip():
         raise UnreadableNotebook("empty-file", name)
     try:
-        return content.decode(json.detect_encoding(content)).removeprefix("\ufeff")
+        return content.decode(json.detect_encoding(content))
     except UnicodeError as error:
         raise UnreadableNotebook("not-text", name) from error
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from harness import intake
@@ -159,6 +159,7 @@ def _archive() -> bytes:
 
 @settings(max_examples=150, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, len(_archive()) - 1), st.integers(0, 255)), min_size=1, max_size=4))
+@example(damage=[(251, 121)])  # an offset before the start of the file
 def test_any_damage_ends_in_a_known_error(
     tmp_path_factory: pytest.TempPathFactory, damage: list[tuple[int, int]]
 ) -> None:

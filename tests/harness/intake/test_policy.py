@@ -81,6 +81,7 @@ HONEST = {
     "own lambda after star": ["from torch.nn.functional import *", "softmax = lambda x: x", "softmax(1)"],
     "own class": ["class Softmax: ...", "Softmax()"],
     "own method": ["class H:\n    def softmax(self, x): return x", "def f(head): return head.softmax(1)"],
+    "inherited method": ["class H(Base):\n    def f(self, x):\n        return self.softmax(x)"],
     "own attribute": ["class H:\n    def __init__(self, g): self.softmax = g", "def f(h): return h.softmax(1)"],
     "other functions": ["import torch.nn.functional as F", "F.relu(F.log_softmax(x))", "import torch\ntorch.exp(x)"],
     "text": ['"""import sklearn; torch.softmax"""', "# torch.softmax\nprint('torch.softmax, sklearn')"],
@@ -133,8 +134,13 @@ def test_modules_that_import_each_other_end() -> None:
     assert found("import a", modules={"a": "from b import *", "b": "from a import *"}) == ()
 
 
-def test_exec_in_exec_ends() -> None:
-    source = "1"
-    for _ in range(6):
+def test_exec_in_exec_is_followed() -> None:
+    source = "import sklearn"
+    for _ in range(4):
         source = f"exec({source!r})"
-    assert found(source) == ()
+    assert [notice.line for notice in found(f"x = 1\n{source}")] == [2]
+
+
+def test_lines_are_right_after_blank_ones_and_a_magic() -> None:
+    (notice,) = found("\n\n!ls\nimport sklearn")
+    assert notice.line == 4

@@ -260,6 +260,13 @@ def test_code_nested_too_deeply(source: str, submit: Submit, as_bytes: Make) -> 
     assert [(notice.code, notice.cell) for notice in submission.violations] == [("forbidden-name", 1)]
 
 
+@pytest.mark.parametrize("source", ["x" + ".a" * 2000, "os.system(" + "+".join(["'a'"] * 2000) + ")"])
+def test_code_that_can_be_parsed_but_not_walked(source: str, submit: Submit, as_bytes: Make) -> None:
+    submission = submit(as_bytes(source, "import sklearn"), forbidden=["sklearn"])
+    assert [(notice.code, notice.cell) for notice in submission.notices] == [("not-analysed", 0)]
+    assert [(notice.code, notice.cell) for notice in submission.violations] == [("forbidden-name", 1)]
+
+
 def test_many_magics_do_not_take_for_ever(submit: Submit, as_bytes: Make) -> None:
     submission = submit(as_bytes("%time x\n" * 20_000, "!ls"))
     assert [(notice.code, notice.cell) for notice in submission.notices] == [("not-analysed", 0)]
