@@ -107,7 +107,7 @@ class Compare:
 def about(subject: str | None, found: Text) -> Text:
     """A whole sentence: what was called, and what is wrong with its answer."""
     french, english = (f"`{subject}`",) * 2 if subject else ("Votre réponse", "Your answer")
-    return Text(f"{french} : {found.fr}", f"{english}: {found.en}")
+    return Text(f"{french} : {found.fr}", f"{english}: {found.en}")
 
 
 class _Unlike(Exception):
@@ -147,7 +147,7 @@ class _Judge:
         if self.first is None:
             return None
         path, expected, got = self.first
-        where = Text(f"en {at(path)} : ", f"at {at(path)}: ") if path else Text("", "")
+        where = Text(f"en {at(path)} : ", f"at {at(path)}: ") if path else Text("", "")
         pair = Text(
             f"{where.fr}attendu {brief(expected)}, obtenu {brief(got)}",
             f"{where.en}expected {brief(expected)}, got {brief(got)}",
@@ -159,12 +159,12 @@ class _Judge:
         """How many values differ, and by how much at most."""
         if self.total == 1:
             return Text("", "")
-        fr = f"valeurs fausses : {self.wrong} sur {self.total}"
+        fr = f"valeurs fausses : {self.wrong} sur {self.total}"
         en = f"{self.wrong} of {self.total} values differ"
         if self.gaps:
             size, path, whole = max(self.gaps, key=lambda gap: gap[0])
             shown = f"{size:.0f}" if whole and size < 1e15 else f"{size:.3g}"
-            fr += f" ; plus grand écart : {shown} en {at(path)}"
+            fr += f" ; plus grand écart : {shown} en {at(path)}"
             en += f"; largest difference {shown} at {at(path)}"
         return Text(f" ({fr})", f" ({en})")
 
@@ -174,7 +174,7 @@ class _Judge:
         if len(actual) != len(expected):
             raise _Unlike(
                 path,
-                f"longueur attendue : {len(expected)}, obtenue : {len(actual)}",
+                f"longueur attendue : {len(expected)}, obtenue : {len(actual)}",
                 f"expected length {len(expected)}, got {len(actual)}",
             )
         for index, pair in enumerate(zip(actual, expected, strict=True)):
@@ -216,7 +216,7 @@ class _Judge:
         if got.shape != want.shape:
             raise _Unlike(
                 path,
-                f"forme attendue : {want.shape}, obtenue : {got.shape}",
+                f"forme attendue : {want.shape}, obtenue : {got.shape}",
                 f"expected shape {want.shape}, got {got.shape}",
             )
         if _kind(got) not in WELCOME[_kind(want)]:

@@ -1,0 +1,135 @@
+"""One pytest session for one submission, closed off from the machine's configuration, plugins and other sessions.
+
+Not covered: what the checks are given and how they end (`plugin`).
+"""
+
+import importlib
+import os
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from hypothesis.configuration import set_hypothesis_home_dir
+
+from harness.checks.collection import loaded
+from harness.checks.plugin import Collector, Marker
+from harness.errors import ConfigurationError, InfrastructureError
+from harness.kernel.contract import Notebook
+from harness.records import CheckResult, CheckSpec
+
+# Parts of pytest that write files, print, or change the whole process (its logging, signal and exception hooks)
+UNWANTED = (
+    "cacheprovider",
+    "debugging",
+    "doctest",
+    "faulthandler",
+    "junitxml",
+    "logging",
+    "pastebin",
+    "stepwise",
+    "terminal",
+    "threadexception",
+    "unraisableexception",
+)
+OPTIONS = (
+    "-c",
+    os.devnull,  # no configuration of the folder, the user or the project
+    "--noconftest",
+    "--disable-plugin-autoload",
+    "--assert=plain",
+    "--capture=sys",  # what checks.py prints is not for the grader's terminal
+    *(option for name in UNWANTED for option in ("-p", f"no:{name}")),
+)
+LAST = ("last_exc", "last_type", "last_value", "last_traceback")  # left in `sys` by pytest: hold the whole session
+ENVIRONMENT = ("PYTEST_ADDOPTS", "PYTEST_PLUGINS", "PYTEST_DEBUG")  # would reach into the session
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """What the checks of one assignment are run with, the same for every submission."""
+
+    checks: Path  # checks.py
+    oracle: str  # module of right answers: "reference.ngram"
+    slug: str
+    seed: int = field(repr=False)  # of the run, secret
+
+
+def collect(path: Path) -> tuple[CheckSpec, ...]:
+    """What checks.py at `path` declares, in the order of the file.
+
+    Raises:
+        ConfigurationError: it cannot be loaded, or a declaration is impossible; the message names the line or the test.
+    """
+    with loaded(path) as module:
+        collector = Collector(path, module)
+        _pytest(collector, "--collect-only")
+        return tuple(collector.specs.values())
+
+
+def run(bench: Bench, notebook: Notebook, *, select: Sequence[str]) -> tuple[CheckResult, ...]:
+    """Run the checks whose ids are in `select`, and those they need, against `notebook`; results for `select`.
+
+    What the student's code does is an outcome, never an exception.
+
+    Raises:
+        ConfigurationError: checks.py or the oracle cannot be loaded, or `select` names no check.
+        InfrastructureError: pytest itself failed.
+        KeyboardInterrupt: the user stopped it.
+    """
+    with loaded(bench.checks) as module:
+        marker = Marker(
+            bench.checks,
+            module,
+            notebook=notebook,
+            oracle_module=_oracle(bench.oracle),
+            labels=(bench.seed, bench.slug),
+            selected=tuple(select),
+        )
+        _pytest(marker)
+        unknown = set(select) - set(marker.specs)
+        if unknown:
+            problem = f"{bench.checks} declares no check {min(unknown)!r}"
+            raise ConfigurationError(problem, remedy=f"Known: {', '.join(marker.specs)}.")
+        if marker.interrupted:
+            raise KeyboardInterrupt
+        return marker.results()
+
+
+def _pytest(plugin: Collector, *options: str) -> None:
+    with _closed_off():
+        folder = plugin.path.resolve().parent
+        code = pytest.main([*OPTIONS, *options, f"--rootdir={folder}", str(plugin.path.resolve())], plugins=[plugin])
+    if plugin.problem is not None:
+        raise plugin.problem
+    if code is pytest.ExitCode.USAGE_ERROR:
+        raise InfrastructureError(f"pytest refused to run {plugin.path}", remedy="Run `bareme doctor`.")
+
+
+@contextmanager
+def _closed_off() -> Iterator[None]:
+    """Neither the environment nor Hypothesis's own folder takes part, and no last exception stays."""
+    with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory(prefix="bareme-hypothesis-") as home:
+        for name in ENVIRONMENT:
+            patch.delenv(name, raising=False)
+        set_hypothesis_home_dir(home)
+        try:
+            yield
+        finally:
+            set_hypothesis_home_dir(None)
+            for name in LAST:
+                vars(sys).pop(name, None)
+
+
+def _oracle(name: str) -> ModuleType:
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        problem = f"the oracle {name!r} cannot be imported: {error}"
+        raise ConfigurationError(
+            problem, remedy="Correct `oracle` in assignment.toml, or install its package."
+        ) from error

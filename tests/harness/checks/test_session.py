@@ -1,0 +1,356 @@
+"""A whole session: what each end of a check means, what depends on what, and that nothing is left behind."""
+
+import gc
+import os
+import sys
+import weakref
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from harness import checks
+from harness.errors import ConfigurationError, InfrastructureError
+from harness.records import Outcome, Visibility
+
+ONE = """
+@check(points=2, fr="Doubler", en="Double")
+def test_double(submission, oracle, compare):
+    compare(submission.double(3), oracle.double(3), exact=True)
+"""
+
+
+def test_a_right_answer_earns_the_points(mark: Any) -> None:
+    result = mark(ONE, double=lambda x: 2 * x)["double"]
+    assert (result.outcome, result.points, result.max_points, result.message) == (Outcome.PASSED, 2.0, 2.0, None)
+    assert result.wall_s > 0
+
+
+def test_a_wrong_answer_says_what_was_called_and_expected(mark: Any) -> None:
+    result = mark(ONE, double=lambda x: x)["double"]
+    assert (result.outcome, result.points) == (Outcome.FAILED, 0.0)
+    assert result.message.en == "`double(3)`: expected 6, got 3."
+    assert result.message.fr == "`double(3)`\u00a0: attendu 6, obtenu 3."
+
+
+@pytest.mark.parametrize(
+    "outcome", [Outcome.TIMEOUT, Outcome.MEMORY, Outcome.CRASHED, Outcome.POLICY, Outcome.FAILED], ids=str
+)
+def test_every_end_of_a_call_is_kept_apart(mark: Any, ends: Any, outcome: Outcome) -> None:
+    result = mark(ONE, double=ends(outcome))["double"]
+    assert (result.outcome, result.points) == (outcome, 0.0)
+    assert "`double(3)`" in result.message.en
+    assert "`double(3)`" in result.message.fr
+
+
+def test_an_exception_of_the_student_is_quoted_with_its_place(mark: Any) -> None:
+    def double(x: int) -> int:
+        raise ValueError("\x1b[31mno\x1b[0m\nway" + "!" * 10_000)
+
+    result = mark(ONE, double=double)["double"]
+    assert result.outcome is Outcome.ERROR
+    assert result.message.en.startswith("`double(3)` raised ValueError: no way!!!")
+    assert result.message.en.endswith("(cell 3, line 3).")
+    assert "\x1b" not in result.message.en
+    assert len(result.message.en) < 600
+
+
+def test_a_missing_name_suggests_what_is_there(mark: Any) -> None:
+    result = mark(ONE.replace("submission.double", "submission.double_it"), doubleIt=lambda x: 2 * x)["double"]
+    assert result.outcome is Outcome.MISSING
+    assert result.message.en == "`double_it` is not defined in your notebook. Did you mean `doubleIt`?"
+
+
+def test_an_argument_written_into_fails(mark: Any) -> None:
+    def total(values: list[int]) -> int:
+        values.append(0)
+        return sum(values)
+
+    source = """
+    @check(points=1, fr="Somme", en="Sum")
+    def test_total(submission, compare):
+        compare(submission.total([1, 2]), 3)
+
+    @check(points=1, fr="Sur place", en="In place")
+    def test_in_place(submission, compare):
+        done = submission.total.in_place([1, 2])
+        compare(done.value, 3)
+        compare(done.arguments[0], [1, 2, 0], what="the list afterwards")
+    """
+    results = mark(source, total=total)
+    assert results["total"].outcome is Outcome.FAILED
+    assert results["total"].message.en == "`total([1, 2])` changes its argument; work on a copy."
+    assert results["in_place"].outcome is Outcome.PASSED
+
+
+def test_objects_stay_and_answer_through_their_methods(mark: Any) -> None:
+    class Tokenizer:
+        def encode(self, text: str) -> list[int]:
+            return [ord(c) for c in text]
+
+    source = """
+    @check(points=1, fr="Coder", en="Encode")
+    def test_encode(submission, compare):
+        tokenizer = submission.make()
+        compare(tokenizer.encode("a"), [97])
+        compare(submission.length(tokenizer, "abc"), 3)
+        compare(tokenizer.encode("b"), [97])
+    """
+    result = mark(source, make=Tokenizer, length=lambda tokenizer, text: len(tokenizer.encode(text)))["encode"]
+    assert result.message.en.startswith("`Tokenizer.encode('b')`: at [0]: expected 97, got 98")
+
+
+def test_map_is_one_round_trip_and_names_the_call(mark: Any, notebook: Any) -> None:
+    source = """
+    @check(points=1, fr="Doubler", en="Double")
+    def test_double(submission, oracle, compare):
+        values = [4, 5, 600]
+        for value, answer in zip(values, submission.double.map(values)):
+            compare(answer, oracle.double(value))
+    """
+    book = notebook(double=lambda x: 2 * x + (x > 500))
+    result = mark(source, book)["double"]
+    assert book.trips == [3]
+    assert result.message.en == "`double(600)`: expected 1200, got 1201."
+
+
+def test_a_plain_assertion_is_the_students(mark: Any) -> None:
+    source = """
+    @check(points=1, fr="Avec texte", en="With a text")
+    def test_text(submission):
+        assert submission.double(1) == 2, "two, please"
+
+    @check(points=1, fr="En deux langues", en="In both languages")
+    def test_both(submission):
+        assert submission.double(1) == 2, Text(fr="deux", en="two")
+
+    @check(points=1, fr="Sans texte", en="Without a text")
+    def test_bare(submission):
+        assert submission.double(1) == 2
+    """
+    results = mark(source, double=lambda x: x)
+    assert {result.outcome for result in results.values()} == {Outcome.FAILED}
+    assert (results["text"].message.fr, results["text"].message.en) == ("two, please",) * 2
+    assert (results["both"].message.fr, results["both"].message.en) == ("deux", "two")
+    assert results["bare"].message.en == "This does not hold: `submission.double(1) == 2`."
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "oracle.absent(1)",
+        "oracle.total(submission.double(1))",
+        "raise KeyError('checks')",
+        "raise SystemExit(0)",
+        "np.testing.assert_array_equal(submission.double(1), 3)",
+        "pytest.skip('never')",
+        "compare(submission.double(1), 2.0, rtol=0.5)",
+        "compare(submission.double(1), {1, 2})",
+    ],
+)
+def test_a_fault_of_checks_or_oracle_is_ours(mark: Any, body: str) -> None:
+    source = f"""
+    @check(points=1, fr="Panne", en="Fault")
+    def test_fault(submission, oracle, compare):
+        {body}
+
+    @check(points=1, fr="Suite", en="Next")
+    def test_next(submission, compare):
+        compare(submission.double(1), 2)
+    """
+    results = mark(source, double=lambda x: 2 * x)
+    assert results["fault"].outcome is Outcome.INFRASTRUCTURE
+    assert "checks.py" in results["fault"].message.en
+    assert results["next"].outcome is Outcome.PASSED
+
+
+def test_a_broken_fixture_is_ours_and_a_call_in_a_fixture_is_the_students(mark: Any) -> None:
+    source = """
+    @pytest.fixture
+    def doubled(submission):
+        return submission.double(1)
+
+    @check(points=1, fr="Par une fixture", en="Through a fixture")
+    def test_through(doubled, compare):
+        compare(doubled, 2)
+
+    @check(points=1, fr="Inconnue", en="Unknown")
+    def test_unknown(no_such_fixture):
+        pass
+    """
+    results = mark(source)
+    assert results["through"].outcome is Outcome.MISSING
+    assert results["unknown"].outcome is Outcome.INFRASTRUCTURE
+
+
+@pytest.mark.parametrize("body", ["pass", "submission.double.answers([1])", "submission.double"])
+def test_nothing_passes_without_an_answer(mark: Any, body: str) -> None:
+    source = f"""
+    @check(points=1, fr="Rien", en="Nothing")
+    def test_nothing(submission):
+        {body}
+    """
+    assert mark(source)["nothing"].outcome is Outcome.INFRASTRUCTURE
+
+
+def test_an_infrastructure_error_of_the_kernel_is_ours(mark: Any, notebook: Any) -> None:
+    class Broken(type(notebook())):
+        def call(self, calls: Any) -> Any:
+            raise InfrastructureError("the kernel's host is gone", remedy="Retry.")
+
+    assert mark(ONE, Broken())["double"].outcome is Outcome.INFRASTRUCTURE
+
+
+CHAIN = """
+@check(points=1, fr="Un", en="One", visibility="public")
+def test_one(submission, compare):
+    compare(submission.one(), 1)
+
+@check(points=1, fr="Deux", en="Two", visibility="hidden", needs=["one"])
+def test_two(submission, compare):
+    compare(submission.two(), 2)
+
+@check(points=1, fr="Trois", en="Three", visibility="hidden", needs=["two"])
+def test_three(submission, compare):
+    compare(submission.three(), 3)
+"""
+
+
+def test_what_needs_a_failed_check_is_skipped_with_the_reason(mark: Any, notebook: Any) -> None:
+    book = notebook(one=lambda: 0, two=lambda: 2, three=lambda: 3)
+    results = mark(CHAIN, book)
+    assert [result.outcome for result in results.values()] == [Outcome.FAILED, Outcome.SKIPPED, Outcome.SKIPPED]
+    assert results["two"].message.en == "Not run: this check needs “One”, which did not pass."
+    assert "«\u00a0Un\u00a0»" in results["two"].message.fr
+    assert book.trips == [1]
+
+
+def test_a_selection_brings_what_it_needs_and_reports_only_itself(mark: Any, notebook: Any) -> None:
+    book = notebook(one=lambda: 1, two=lambda: 2, three=lambda: 3)
+    assert list(mark(CHAIN, book, select=["two"])) == ["two"]
+    assert book.trips == [1, 1]
+    assert mark(CHAIN, book, select=["one"])["one"].outcome is Outcome.PASSED
+    assert book.trips == [1, 1, 1]
+
+
+def test_an_unknown_selection_is_refused(mark: Any) -> None:
+    with pytest.raises(ConfigurationError, match="declares no check 'four'"):
+        mark(CHAIN, select=["four"])
+
+
+def test_a_parametrised_check_is_one_check(mark: Any, notebook: Any) -> None:
+    source = """
+    @check(points=3, fr="Doubler", en="Double")
+    @pytest.mark.parametrize("x", [1, 2, 3])
+    def test_double(submission, compare, x):
+        compare(submission.double(x), 2 * x)
+    """
+    right = notebook(double=lambda x: 2 * x)
+    assert mark(source, right)["double"].points == 3.0
+    assert right.trips == [1, 1, 1]
+    wrong = notebook(double=lambda x: x if x > 1 else 2)
+    assert mark(source, wrong)["double"].message.en.startswith("`double(2)`")
+    assert wrong.trips == [1, 1]
+
+
+def test_inputs_depend_on_seed_and_check_alone(mark: Any) -> None:
+    drawing = """
+    @check(points=1, fr="Tirer", en="Draw")
+    def test_draw(submission, rng):
+        submission.see(int(rng.integers(2**60)))
+
+    @check(points=1, fr="Encore", en="Again")
+    def test_again(submission, rng, torch_rng):
+        submission.see(int(rng.integers(2**60)), torch_rng.initial_seed())
+    """
+
+    def seen(**options: Any) -> list[Any]:
+        values: list[Any] = []
+        mark(drawing, see=lambda *x: values.append(x), **options)
+        return values
+
+    first = seen()
+    assert seen() == first
+    assert seen(select=["again"]) == first[1:]
+    assert not set(seen(seed=2)) & set(first)
+    assert first[0][0] != first[1][0]
+
+
+def test_nothing_stays_between_sessions(write: Any, mark: Any) -> None:
+    path = write(
+        """
+        SEEN = []
+
+        @check(points=1, fr="Neuf", en="Fresh")
+        def test_fresh(submission):
+            SEEN.append(submission.one())
+            assert len(SEEN) == 1
+        """
+    )
+
+    def state() -> tuple[Any, ...]:
+        environment = {key: value for key, value in os.environ.items() if key != "PYTEST_CURRENT_TEST"}  # of this test
+        return environment, sorted(path.parent.iterdir()), sorted(Path().iterdir()), sys.modules.get("checks")
+
+    before = state()
+    for _ in range(2):
+        assert mark(path, one=lambda: 1)["fresh"].outcome is Outcome.PASSED
+    assert state() == before
+    assert not [module for module in sys.modules.values() if getattr(module, "__file__", None) == str(path)]
+
+
+def test_the_notebook_is_released(mark: Any, notebook: Any) -> None:
+    book = notebook(double=lambda x: x)
+    gone = weakref.ref(book)
+    mark(ONE, book)
+    del book
+    gc.collect()
+    assert gone() is None
+
+
+def test_foreign_configuration_takes_no_part(
+    write: Any, mark: Any, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = write(ONE + "    print('loud')\n")
+    (path.parent / "conftest.py").write_text("raise RuntimeError('read')")
+    (path.parent / "pytest.ini").write_text("[pytest]\naddopts = --no-such-option\n")
+    monkeypatch.setenv("PYTEST_ADDOPTS", "--no-such-option")
+    monkeypatch.setenv("PYTEST_PLUGINS", "no_such_module")
+    assert mark(path, double=lambda x: 2 * x)["double"].outcome is Outcome.PASSED
+    assert capfd.readouterr() == ("", "")
+    assert sorted(each.name for each in path.parent.iterdir()) == ["checks.py", "conftest.py", "pytest.ini"]
+
+
+def test_ctrl_c_ends_the_run(mark: Any) -> None:
+    def double(x: int) -> int:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        mark(ONE, double=double)
+
+
+def test_an_unknown_oracle_is_named(write: Any, notebook: Any) -> None:
+    bench = checks.Bench(write(ONE), "no.such.oracle", "demo", 1)
+    with pytest.raises(ConfigurationError, match=r"no\.such\.oracle"):
+        checks.run(bench, notebook(), select=["double"])
+
+
+def test_visibility_and_order_come_from_the_file(write: Any) -> None:
+    specs = checks.collect(write(CHAIN))
+    assert [spec.id for spec in specs] == ["one", "two", "three"]
+    assert [spec.visibility for spec in specs] == [Visibility.PUBLIC, Visibility.HIDDEN, Visibility.HIDDEN]
+    assert specs[1].needs == ("one",)
+
+
+def test_arrays_and_tensors_cross(mark: Any) -> None:
+    torch = pytest.importorskip("torch")
+    source = """
+    @check(points=1, fr="Tableau", en="Array")
+    def test_array(submission, oracle, compare):
+        x = np.arange(6.0).reshape(2, 3)
+        compare(submission.double(x), oracle.double(x))
+    """
+    assert mark(source, double=lambda x: torch.tensor(2 * x))["array"].outcome is Outcome.PASSED
+    wrong = mark(source, double=lambda x: np.where(x == 4, 0, 2 * x))["array"]
+    assert "at [1, 1]: expected 8.0, got 0.0 (1 of 6 values differ; largest difference 8 at [1, 1])" in wrong.message.en
