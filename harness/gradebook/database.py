@@ -20,7 +20,7 @@ BUSY_WAIT_S = 10.0  # longer than any transaction of ours holds the file; after 
 OWNER_ONLY = 0o600  # the gradebook holds the secret seed and everyone's marks
 AGAIN = "then run the command again (grade: with --resume)."
 
-# SQLite's error name, by prefix -> what is wrong, what to do
+# how SQLite's error name begins -> what is wrong, what to do
 FAULTS = {
     "SQLITE_BUSY": ("is locked by another process", f"Wait until that has ended, {AGAIN}"),
     "SQLITE_LOCKED": ("is locked by another process", f"Wait until that has ended, {AGAIN}"),
@@ -98,7 +98,7 @@ def _create_private(path: Path) -> None:
 
 def _engine(url: URL) -> Engine:
     is_sqlite = url.get_backend_name() == "sqlite"
-    # transactions are ours: the driver's own would leave CREATE TABLE outside of them
+    # transactions are begun by `_begin` alone: the driver would begin them late, and leave CREATE TABLE outside
     arguments: dict[str, Any] = {"timeout": BUSY_WAIT_S, "isolation_level": None} if is_sqlite else {}
     try:
         engine = create_engine(url, connect_args=arguments)

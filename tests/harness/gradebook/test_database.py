@@ -97,6 +97,14 @@ def test_a_locked_file_is_said_to_be_locked(
         book.record(run.id, graded)
 
 
+def test_a_writer_locks_before_it_reads(path: Path, run: RunInfo, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database, "BUSY_WAIT_S", 0.01)
+    with Gradebook.open(path) as one, Gradebook.open(path) as two:
+        with one._database.writing(), pytest.raises(GradebookError, match="is locked"):
+            two.begin(run)
+        assert two.runs() == ()
+
+
 @pytest.mark.parametrize("kept", [100, 5000, 20_000])
 def test_a_file_cut_short_is_refused(kept: int, path: Path, run: RunInfo, graded: Graded) -> None:
     begin(path, run, graded)
@@ -157,6 +165,17 @@ def test_only_its_owner_can_read_it(path: Path, run: RunInfo) -> None:
             "gradebook.sqlite-wal": 0o600,
             "gradebook.sqlite-shm": 0o600,
         }
+
+
+@pytest.mark.slow
+def test_a_limit_on_file_sizes_is_told_as_a_disk_that_cannot_be_written(path: Path) -> None:
+    limited = f"import resource, runpy, sys; sys.argv = ['record', {str(path)!r}, '1']\n"
+    limited += f"resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000)); runpy.run_path({str(VICTIM)!r})"
+    done = subprocess.run([sys.executable, "-c", limited], capture_output=True, text=True, check=False)
+    assert "GradebookError: gradebook" in done.stderr
+    assert "gradebook.sqlite cannot be read or written. Check the disk" in done.stderr
+    with Gradebook.open(path) as book:
+        assert len(book.cohort("run").results) == len(done.stdout.split()) > 0
 
 
 def test_a_missing_folder_is_named(tmp_path: Path) -> None:

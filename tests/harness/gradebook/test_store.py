@@ -196,10 +196,10 @@ def test_results_come_by_student_then_attempt(
     book: Gradebook, make_run: Callable[..., RunInfo], make_graded: Callable[..., Graded]
 ) -> None:
     book.begin(make_run())
-    for student, attempt in (("b", 10), ("b", 9), ("a", 1), ("B", 1)):
+    for student, attempt in (("\udcff", 1), ("b", 10), ("b", 9), ("a", 1), ("B", 1)):
         book.record(make_run().id, make_graded(student, attempt))
     found = [(graded.candidate.student, graded.candidate.attempt) for graded in book.cohort(make_run().id).results]
-    assert found == [("B", 1), ("a", 1), ("b", 9), ("b", 10)]
+    assert found == [("B", 1), ("a", 1), ("b", 9), ("b", 10), ("\udcff", 1)]
 
 
 def test_every_run_is_kept_and_the_newest_unfinished_is_found(
