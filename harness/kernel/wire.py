@@ -424,7 +424,8 @@ def _memory(tensor: Any) -> Any:
     import numpy
     import torch
 
-    return numpy.from_dlpack(tensor.reshape(-1).view(torch.uint8))
+    flat = tensor.reshape(-1).as_strided((tensor.numel(),), (1,))  # a single element may carry any stride
+    return numpy.from_dlpack(flat.view(torch.uint8))
 
 
 def _write_other(writer: _Writer, value: object) -> Any:
@@ -451,12 +452,12 @@ _WRITERS: dict[type, Callable[[_Writer, Any], Any]] = {
 
 def _writer_of_other(kind: type) -> Callable[[_Writer, Any], Any]:
     """What writes an object whose exact type is none of the built-in ones."""
+    if type(kind) is type and "numpy" in sys.modules and kind in _scalar_types(sys.modules["numpy"]):
+        return _write_scalar
     if _is_exactly(kind, "torch", "Tensor") or _is_exactly(kind, "torch.nn", "Parameter"):
         return _write_tensor
     if _is_exactly(kind, "numpy", "ndarray"):
         return _write_array
-    if type(kind) is type and "numpy" in sys.modules and kind in _scalar_types(sys.modules["numpy"]):
-        return _write_scalar
     for base, write in _WRITERS.items():
         if base is not Reference and issubclass(kind, base):  # of built-in types: asks no metaclass
             return write
