@@ -221,7 +221,7 @@ def test_a_full_disk_is_said_to_be_full_and_keeps_what_was_recorded(on_small_dis
 def test_a_read_only_disk_is_said_to_be_read_only(on_small_disk: Callable[[str], str]) -> None:
     said = on_small_disk("""
         Gradebook.open(disk / "gradebook.sqlite").close()
-        subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
+        subprocess.run(["mount", "-o", "remount,bind,ro", disk], check=True)
         try:
             Gradebook.open(disk / "gradebook.sqlite")
         except BaremeError as error:
