@@ -70,7 +70,7 @@ def grade(
     language = lang or loaded.file.language
     order = _order(
         loaded, loaded.assignment(assignment), submissions, out, jobs=jobs, seed=seed, device=device,
-        sandbox_name=sandbox_name, resume=resume,
+        sandbox=sandbox_name, resume=resume,
     )  # fmt: skip
     marked = _mark(order, terminal.Terminal(language))
     typer.echo(str(publish(marked, out, loaded, language)))

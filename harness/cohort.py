@@ -17,13 +17,14 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Literal
 
-from harness import __version__, intake, pipeline, sandbox
+from harness import __version__, intake, pipeline
 from harness.course import Assignment, Course
 from harness.errors import UsageError
 from harness.gradebook import Gradebook
 from harness.pipeline import Job
 from harness.records import Candidate, Cohort, Graded, RunInfo, Status
 from harness.runners.contract import Failure, Runner, Task
+from harness.sandbox import Name as SandboxName
 
 GRADEBOOK = "gradebook.sqlite"  # in the --out folder
 SEED_BITS = 128
@@ -43,7 +44,7 @@ class Order:
     device: Literal["cpu", "cuda"]
     device_name: str
     jobs: int
-    sandbox: sandbox.Name = "bubblewrap"
+    sandbox: SandboxName = "bubblewrap"
     seed: int | None = None  # None: a fresh one
     resume: bool = False
 

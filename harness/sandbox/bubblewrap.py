@@ -42,6 +42,9 @@ OLDEST_BUBBLEWRAP = (0, 8)  # --disable-userns, --size
 OLDEST_LINUX = (5, 14)  # counts processes for each user namespace
 FIRST_UID = 2_000_000_000  # root only: above every range that distributions hand out
 UIDS_PER_GRADER = 32  # more sandboxes at a time than one worker ever holds
+# Root only: between the two, a shell that stays root. When the grader is killed each process is to take its child along,
+# which Linux allows to a parent of the same user or with CAP_KILL; the outer bubblewrap has given up all capabilities.
+KEEP_ROOT = ("/bin/sh", "-c", '"$@"; exit $?', "sh")
 RUN_BYTES = 1024 * 1024  # sockets take no room
 ETC: Final[Mapping[str, str]] = {
     "passwd": f"student:x:{USER}:{USER}::{FOLDERS[WORK]}:/bin/sh\n",
@@ -102,7 +105,8 @@ class Bubblewrap:
             with os.fdopen(told, "rb") as information:
                 outermost = self._launch(program, view, pipes, information=telling)
                 await_handshake(outermost, pipes)
-                root = json.load(information)["child-pid"]
+                # not to the end of file: the shell of `KEEP_ROOT` holds the other end for as long as it lives
+                root = json.loads(b"".join(iter(information.readline, b"}\n")) + b"}")["child-pid"]
             undo.pop_all()
         process = BubblewrapProcess(
             outermost,
@@ -162,7 +166,7 @@ class Bubblewrap:
             outer.add("--ro-bind", package, INNER_BINARY, "--ro-bind-try", f"{package}.libs", f"{INNER_BINARY}.libs")
         uid = str(FIRST_UID + os.getpid() * UIDS_PER_GRADER + next(self._started) % UIDS_PER_GRADER)
         drop = ("--reuid", uid, "--regid", uid, "--clear-groups", "--no-new-privs", "--pdeathsig", "KILL")
-        return outer.command(str(binary), setpriv, *drop, "--"), str(inner_binary)
+        return outer.command(str(binary), *KEEP_ROOT, setpriv, *drop, "--"), str(inner_binary)
 
 
 def find_bubblewrap() -> Path:
