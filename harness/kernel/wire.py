@@ -54,7 +54,7 @@ _HEXADECIMAL_INT = re.compile(r"-?[1-9a-f][0-9a-f]*")
 _STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
 _DEVICE = re.compile(r"[a-z]{1,16}(:[0-9]{1,4})?")
 _short = reprlib.repr  # cut in length and in depth; given only what is known to be plain
-_type_name = type.__dict__["__qualname__"].__get__  # a metaclass cannot override this
+_type_name = type.__dict__["__name__"].__get__  # a metaclass cannot override this
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class Caps:
     """What one message may cost; both sides refuse more."""
 
     total_bytes: int = 64 * 2**20  # all parts together; also any array's shape times item size, zeros taken as ones
-    nodes: int = 1_000_000  # values, keys included; an array or tensor counts 2 plus its dimensions
+    nodes: int = 1_000_000  # values, keys included; a complex counts 3, an array 2 plus its dimensions
     depth: int = 64  # levels of containers
     buffers: int = 10_000  # parts after the first
 
@@ -314,7 +314,7 @@ def _write_float(_writer: _Writer, value: float) -> Any:
 
 def _write_complex(writer: _Writer, value: complex) -> Any:
     value = complex.__complex__(value)
-    return {"complex": [_write_float(writer, value.real), _write_float(writer, value.imag)]}
+    return {"complex": [writer.node(value.real), writer.node(value.imag)]}
 
 
 def _write_str(writer: _Writer, value: str) -> Any:
