@@ -42,9 +42,10 @@ OLDEST_BUBBLEWRAP = (0, 8)  # --disable-userns, --size
 OLDEST_LINUX = (5, 14)  # counts processes for each user namespace
 FIRST_UID = 2_000_000_000  # root only: above every range that distributions hand out
 UIDS_PER_GRADER = 32  # more sandboxes at a time than one worker ever holds
-# Root only: between the two, a shell that stays root. When the grader is killed each process is to take its child along,
-# which Linux allows to a parent of the same user or with CAP_KILL; the outer bubblewrap has given up all capabilities.
+# Root only: between the two, a shell that stays root. When the grader is killed, each process takes its child along;
+# Linux allows that to a parent of the same user or with CAP_KILL, and the outer bubblewrap has no capability left.
 KEEP_ROOT = ("/bin/sh", "-c", '"$@"; exit $?', "sh")
+INFORMATION_BYTES = 4096  # a page: what bubblewrap tells takes 200 bytes
 RUN_BYTES = 1024 * 1024  # sockets take no room
 ETC: Final[Mapping[str, str]] = {
     "passwd": f"student:x:{USER}:{USER}::{FOLDERS[WORK]}:/bin/sh\n",
@@ -102,11 +103,12 @@ class Bubblewrap:
             pipes = open_pipes()
             undo.callback(pipes.close_outside)
             told, telling = os.pipe()
-            with os.fdopen(told, "rb") as information:
-                outermost = self._launch(program, view, pipes, information=telling)
-                await_handshake(outermost, pipes)
-                # not to the end of file: the shell of `KEEP_ROOT` holds the other end for as long as it lives
-                root = json.loads(b"".join(iter(information.readline, b"}\n")) + b"}")["child-pid"]
+            undo.callback(os.close, told)
+            outermost = self._launch(program, view, pipes, information=telling)
+            await_handshake(outermost, pipes)
+            # one read: all was written before the handshake, and the shell of KEEP_ROOT keeps the other end open
+            root = json.loads(os.read(told, INFORMATION_BYTES))["child-pid"]
+            os.close(told)
             undo.pop_all()
         process = BubblewrapProcess(
             outermost,
