@@ -25,16 +25,20 @@ from traitlets import Type
 from traitlets.config import Config
 
 from . import guard, probe, randomness, shims
-from .protocol import MESSAGE, PORTS, REQUEST, SOCKETS, cell_name
+from .protocol import MESSAGE, PORTS, REQUEST, SOCKETS, cell_name, utf8
 
 PIECE = 2**16  # characters of output in one message: far below what the grader accepts
 SHOWN = 2**16  # characters of one displayed object
+SCRATCH = {"IPYTHONDIR": "ipython", "MPLCONFIGDIR": "matplotlib"}  # folders that libraries write to
 NO_LIMIT = sys.maxsize
 
 
 def run(settings: str) -> None:
     """Run the kernel until it ends; `settings` is JSON, see `provisioner.settings`."""
     values = json.loads(settings)
+    for variable, name in SCRATCH.items():
+        os.environ[variable] = os.path.join(os.environ["TMPDIR"], name)  # noqa: PTH118
+    os.environ["MPLBACKEND"] = "agg"
     app = KernelApp.instance(config=_config())
     app.settings = values
     app.initialize(argv=[])
@@ -81,13 +85,13 @@ class CappedStream(OutStream):
     left = 0  # characters, of both streams together
 
     def write(self, string: str) -> int:
-        if isinstance(string, str) and len(string) > CappedStream.left:
-            super().write(string[: CappedStream.left])
-            CappedStream.left = 0
-            return len(string)
-        written = super().write(string) or 0
-        CappedStream.left -= written
-        return written
+        if not isinstance(string, str):
+            raise TypeError(f"write() argument must be str, not {type(string).__name__}")
+        kept = utf8(string[: CappedStream.left])
+        CappedStream.left -= len(kept)
+        if kept:
+            super().write(kept)
+        return len(string)
 
     def _flush_buffers(self) -> Iterator[tuple[dict[str, Any], str]]:
         for parent, text in super()._flush_buffers():
@@ -100,7 +104,7 @@ class TextFormatter(DisplayFormatter):
 
     def format(self, obj: object, include: Any = None, exclude: Any = None) -> tuple[dict[str, str], dict[str, Any]]:  # noqa: ARG002
         shown, _ = super().format(obj, include={"text/plain"})
-        return {kind: text[:SHOWN] for kind, text in shown.items() if isinstance(text, str)}, {}
+        return {kind: utf8(text[:SHOWN]) for kind, text in shown.items() if isinstance(text, str)}, {}
 
 
 class Kernel(IPythonKernel):
@@ -120,8 +124,8 @@ class Kernel(IPythonKernel):
         error = result and (result.error_before_exec or result.error_in_exec)
         return {
             "status": reply["status"],
-            "ename": str(reply.get("ename", ""))[:MESSAGE],
-            "evalue": str(reply.get("evalue", ""))[:MESSAGE],
+            "ename": utf8(reply.get("ename", "")[:MESSAGE]),
+            "evalue": utf8(reply.get("evalue", "")[:MESSAGE]),
             "traceback": [],
             "execution_count": reply["execution_count"],
             "user_expressions": {},
@@ -141,7 +145,7 @@ class KernelApp(IPKernelApp):
 
     def init_connection_file(self) -> None:
         self.transport = "ipc"
-        self.ip = os.path.join(os.environ.get("BAREME_RUN", "/run"), SOCKETS)  # noqa: PTH118
+        self.ip = os.path.join(os.environ["BAREME_RUN"], SOCKETS)  # noqa: PTH118
         for channel, port in PORTS.items():
             setattr(self, channel, port)
         self.session.key = self.settings["key"].encode("ascii")
@@ -169,6 +173,7 @@ class KernelApp(IPKernelApp):
 
     def init_io(self) -> None:
         CappedStream.left = self.settings["output_characters"]
+        self.outstream_class = f"{__name__}.{CappedStream.__name__}"
         super().init_io()
 
     def init_pdb(self) -> None:

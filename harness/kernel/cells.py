@@ -17,14 +17,14 @@ import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionComplete, DeadKernelError
 
+from harness.kernel.channels import Message
 from harness.kernel.reports import Reader, Report
 from harness.kernel.running import DRAIN_S, RunningKernel
 from harness.records import Cell, CellRun, Outcome, StudentError
 
 IOPUB_S = 1  # after a reply, for output that is still on its way; the reply, not the output, says that a cell is over
 SILENT = logging.getLogger(f"{__name__}.silent")  # what nbclient logs is in the outcomes
-SILENT.addHandler(logging.NullHandler())
-SILENT.propagate = False
+SILENT.disabled = True
 
 
 @dataclass(slots=True)
@@ -62,19 +62,23 @@ class Runner(NotebookClient):
         self.kc = kernel.client
         self.allowance = output
         self.printed: list[str] = []
-        self.reply: Mapping[str, Any] = {}
+        self.heard_all = False  # output arrived to its end
+        self.reply: dict[str, Any] = {}
 
     async def run(self) -> None:
         """Run the cell to its end."""
         await self.async_execute_cell(self.nb.cells[0], 0)
 
-    async def keep_reply(self, *, execute_reply: Mapping[str, Any], **_: Any) -> None:
+    async def keep_reply(self, *, execute_reply: Message, **_: Any) -> None:
+        """Take the reply, and give it the one field that nbclient reads unseen."""
         self.reply = execute_reply["content"]
+        self.reply.setdefault("status", None)
 
     def process_message(self, msg: Mapping[str, Any], cell: Any, cell_index: int) -> None:  # noqa: ARG002
         """Take the text of a message; whatever else the kernel publishes is of no interest here."""
         content = msg["content"]
         if msg["msg_type"] == "status" and content.get("execution_state") == "idle":
+            self.heard_all = True
             raise CellExecutionComplete
         text = _text(msg["msg_type"], content)
         if text:
@@ -97,17 +101,20 @@ async def run_cell(
     kernel: RunningKernel, cell: Cell, *, seconds: float, output: Output, reader: Reader
 ) -> tuple[CellRun, Report]:
     """Run `cell` for at most `seconds`; `reader` reads what the kernel says about errors."""
+    if not cell.source.strip():
+        return CellRun(cell.index, Outcome.PASSED, 0.0, None, ""), Report()
     clock = asyncio.get_running_loop().time
     started = clock()
     runner = Runner(kernel, cell, output)
     outcome = await _outcome(kernel, runner, seconds)
+    output.truncated |= not runner.heard_all and outcome is None
     report = reader.report(runner.reply.get("bareme"))
     error = report.error if outcome is None else None
     if outcome is None:
         outcome = _outcome_of_reply(runner.reply, report)
     if outcome is not Outcome.PASSED and error is None:
         error = _ended(outcome, cell)
-    printed = "".join(runner.printed)
+    printed = reader.readable("".join(runner.printed))
     return CellRun(cell.index, outcome, clock() - started, error, printed), report
 
 
@@ -133,6 +140,8 @@ async def _outcome(kernel: RunningKernel, runner: Runner, seconds: float) -> Out
 def _outcome_of_reply(reply: Mapping[str, Any], report: Report) -> Outcome:
     if reply.get("status") == "ok":
         return Outcome.PASSED
+    if reply.get("status") != "error":
+        return Outcome.CRASHED  # it broke the protocol
     return report.outcome or Outcome.ERROR
 
 

@@ -2,9 +2,9 @@
 
 Covered: forbidden modules, however the import is written (alias, `importlib`, `__import__`, `exec`, a computed name);
 forbidden functions, classes and namespaces of a library, replaced as soon as the library is imported, under every name
-that its own modules give them.
-Not covered: a vendored copy; C types' own descriptors (`torch._C.TensorBase.softmax`); modules that the kernel itself
-has loaded, fetched from `sys.modules`; code that undoes the guard in its own process. Against those stand the static
+that its own modules give them; the operators of torch behind them (`operators`).
+Not covered: a vendored copy; other libraries' functions reached through C types; modules that the kernel itself has
+loaded, fetched from `sys.modules`; code that undoes the guard in its own process. Against those stand the static
 policy and a sandbox in which forbidden packages are not installed.
 """
 
@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import FrameType, ModuleType
 from typing import Any
 
+from . import operators
 from .protocol import VIOLATIONS
 
 OWN = os.path.join(os.path.dirname(os.path.abspath(__file__)), "")  # noqa: PTH100, PTH118, PTH120
@@ -31,8 +32,8 @@ LIBRARY = tuple(
     }
     if path
 )
-BUILT_IN = "<frozen "  # file names of modules that are compiled into Python
-IMPORTLIB = "importlib"  # frames of the import machinery stand between the importer and the guard
+FROZEN = "<frozen "  # file names of modules that are compiled into Python
+CELL = "<cell-"  # file names of cells, see protocol.cell_name
 
 AfterImport = Mapping[str, Callable[[ModuleType], None]]
 
@@ -53,47 +54,71 @@ def take_violations() -> list[dict[str, Any]]:
 
 def install(forbidden: Iterable[str], *, after_import: AfterImport) -> None:
     """Hold the policy from now on, and call each of `after_import` with its module once that is imported."""
-    names = tuple(forbidden)
-    roots = {name.partition(".")[0] for name in names if "." in name}
+    names = Names(forbidden)
+    libraries = {name.partition(".")[0] for name in names.all if "." in name}
 
     def imported(module: ModuleType) -> None:
-        if module.__name__ in roots:
-            _forbid_members(module, [name for name in names if name.startswith(f"{module.__name__}.")])
+        if module.__name__ in libraries:
+            _forbid_members(module, names.inside(module.__name__))
         if module.__name__ in after_import:
             after_import[module.__name__](module)
 
-    sys.meta_path.insert(0, Finder(names, watched=roots | set(after_import), imported=imported))
+    sys.meta_path.insert(0, Finder(names, watched=libraries | set(after_import), imported=imported))
     _wrap_import(names)
 
 
-def _is_forbidden(name: str, forbidden: Sequence[str]) -> bool:
-    return any(name == other or name.startswith(f"{other}.") for other in forbidden)
+class Names:
+    """The forbidden names; asking costs little, for torch alone imports ten thousand."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        """Dotted names, of modules or of what is in them."""
+        self.all = tuple(names)
+        self._exact = frozenset(self.all)
+        self._within = tuple(f"{name}." for name in self.all)
+
+    def forbid(self, name: str) -> bool:
+        """Whether `name` is one of them, or inside one."""
+        return name in self._exact or name.startswith(self._within)
+
+    def inside(self, library: str) -> list[str]:
+        """Those that belong to `library`."""
+        return [name for name in self.all if name.startswith(f"{library}.")]
 
 
-def _violate(name: str, frame: FrameType | None) -> PolicyViolation:
-    """Record that `name` was used by the code of `frame`; the exception to raise for it."""
-    file, line = (frame.f_code.co_filename, frame.f_lineno) if frame else ("", 0)
+def _violate(name: str) -> PolicyViolation:
+    """Record that `name` was used, and where in the notebook; the exception to raise for it."""
     if len(_violations) < VIOLATIONS:
+        file, line = _place()
         _violations.append({"name": name, "file": file, "line": line})
-    return PolicyViolation(f"« {name} » est interdit dans ce devoir / {name!r} is forbidden in this assignment")
+    return PolicyViolation(f"« {name} » est interdit dans ce devoir. / {name!r} is forbidden in this assignment.")
 
 
-def _caller() -> FrameType | None:
-    """The innermost frame outside this file and the import machinery."""
+def _place() -> tuple[str, int]:
+    """File and line of the innermost frame that is a cell's."""
     frame: FrameType | None = sys._getframe(1)  # noqa: SLF001  (the documented way to a frame)
-    while frame and (frame.f_code is _IMPORT_CODE or _is_machinery(frame.f_code.co_filename)):
+    while frame is not None and not frame.f_code.co_filename.startswith(CELL):
         frame = frame.f_back
-    return frame
+    return (frame.f_code.co_filename, frame.f_lineno) if frame else ("", 0)
 
 
-def _is_machinery(file: str) -> bool:
-    return file == __file__ or file.startswith(f"{BUILT_IN}{IMPORTLIB}") or file == importlib.__file__
+def _asked_by_library() -> bool:
+    """Whether installed code, not the student's, is what asks.
+
+    The import machinery and code without a module of its own (`exec`) are passed over: who called them asks.
+    """
+    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001
+    while frame is not None and (_is_machinery(frame) or not _is_modules_own(frame)):
+        frame = frame.f_back
+    return frame is not None and frame.f_code.co_filename.startswith((*LIBRARY, FROZEN))
 
 
-def _is_library(frame: FrameType | None) -> bool:
-    """Whether installed code, not the student's, runs in `frame`."""
-    file = frame.f_code.co_filename if frame else ""
-    return file.startswith((*LIBRARY, BUILT_IN))
+def _is_machinery(frame: FrameType) -> bool:
+    return frame.f_code.co_filename.startswith((__file__, importlib.__file__, f"{FROZEN}importlib"))
+
+
+def _is_modules_own(frame: FrameType) -> bool:
+    module = sys.modules.get(dict.get(frame.f_globals, "__name__"))  # type: ignore[arg-type]  # may well be None
+    return module is not None and vars(module) is frame.f_globals
 
 
 # Modules ------------------------------------------------------------------------------------------------------------
@@ -102,7 +127,7 @@ def _is_library(frame: FrameType | None) -> bool:
 class Finder(importlib.abc.MetaPathFinder):
     """Stands first: refuses forbidden modules and tells when watched ones have been imported."""
 
-    def __init__(self, forbidden: Sequence[str], *, watched: set[str], imported: Callable[[ModuleType], None]) -> None:
+    def __init__(self, forbidden: Names, *, watched: set[str], imported: Callable[[ModuleType], None]) -> None:
         self.forbidden = forbidden
         self.watched = watched
         self.imported = imported
@@ -110,7 +135,7 @@ class Finder(importlib.abc.MetaPathFinder):
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> importlib.machinery.ModuleSpec | None:
-        if _is_forbidden(fullname, self.forbidden):
+        if self.forbidden.forbid(fullname):
             self.refuse(fullname)
         if fullname not in self.watched:
             return None
@@ -121,10 +146,9 @@ class Finder(importlib.abc.MetaPathFinder):
 
     def refuse(self, name: str) -> None:
         """Forbidden to students; to libraries that merely look whether it is there, not installed."""
-        frame = _caller()
-        if not _is_library(frame):
-            raise _violate(name, frame)
-        if name.partition(".")[0] in self.forbidden:
+        if not _asked_by_library():
+            raise _violate(name)
+        if "." not in name:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
 
@@ -150,15 +174,13 @@ class Announcing(importlib.abc.Loader):
         self.imported(module)
 
 
-def _wrap_import(forbidden: Sequence[str]) -> None:
+def _wrap_import(forbidden: Names) -> None:
     """Refuse to students what is loaded already, which the import system hands out without asking a finder."""
     real_import, real_import_module = builtins.__import__, importlib.import_module
 
     def check(name: str) -> None:
-        if _is_forbidden(name, forbidden):
-            frame = _caller()
-            if not _is_library(frame):
-                raise _violate(name, frame)
+        if forbidden.forbid(name) and not _asked_by_library():
+            raise _violate(name)
 
     def guarded_import(name: str, *args: Any, **kwargs: Any) -> Any:
         check(name)
@@ -171,13 +193,8 @@ def _wrap_import(forbidden: Sequence[str]) -> None:
         check(name)
         return real_import_module(name, package)
 
-    global _IMPORT_CODE  # noqa: PLW0603
-    _IMPORT_CODE = guarded_import.__code__
     builtins.__import__ = guarded_import
     importlib.import_module = guarded_import_module
-
-
-_IMPORT_CODE: Any = None
 
 
 def _from_list(args: Sequence[Any], kwargs: Mapping[str, Any]) -> Sequence[str]:
@@ -197,16 +214,15 @@ class Forbidden:
         object.__setattr__(self, "__name__", name.rpartition(".")[2])
 
     def __call__(self, *_: object, **__: object) -> Any:
-        raise _violate(object.__getattribute__(self, "_name"), _caller())
+        raise _violate(object.__getattribute__(self, "_name"))
 
     def __getattr__(self, attribute: str) -> Any:
-        frame = _caller()
-        if _is_library(frame):
+        if _asked_by_library():
             return getattr(object.__getattribute__(self, "_real"), attribute)
-        raise _violate(f"{object.__getattribute__(self, '_name')}.{attribute}", frame)
+        raise _violate(f"{object.__getattribute__(self, '_name')}.{attribute}")
 
 
-def _forbid_members(module: ModuleType, names: Iterable[str]) -> None:
+def _forbid_members(module: ModuleType, names: Sequence[str]) -> None:
     """Put something that refuses in the place of each of `names`, and of the same object under other names."""
     replacements: dict[int, Forbidden] = {}
     for name in names:
@@ -219,6 +235,15 @@ def _forbid_members(module: ModuleType, names: Iterable[str]) -> None:
         replacements[id(real)] = Forbidden(name, real)
         setattr(owner, attribute, replacements[id(real)])
     _replace_aliases(module.__name__, replacements)
+    if module.__name__ == "torch":
+        operators.forbid(module, names, _refuser)
+
+
+def _refuser(name: str) -> Callable[..., Any]:
+    def refuse(*_: object, **__: object) -> Any:
+        raise _violate(name)
+
+    return refuse
 
 
 def _resolve(module: ModuleType, name: str) -> tuple[Any, str, Any]:
@@ -233,12 +258,9 @@ def _resolve(module: ModuleType, name: str) -> tuple[Any, str, Any]:
 def _forbid_class(kind: type, name: str) -> None:
     """A class stays a class, for `isinstance` and subclasses in the library, but makes no objects."""
 
-    def refuse(*_: object, **__: object) -> Any:
-        raise _violate(name, _caller())
-
     for method in ("__init__", "forward", "__call__"):
         if hasattr(kind, method):
-            setattr(kind, method, refuse)
+            setattr(kind, method, _refuser(name))
 
 
 def _replace_aliases(library: str, replacements: Mapping[int, Forbidden]) -> None:

@@ -7,6 +7,7 @@ Not covered: the format of values (wire), rules (guard).
 
 import io
 import signal
+import sys
 from collections.abc import Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from types import FrameType
@@ -15,8 +16,9 @@ from typing import Any
 import zmq
 
 from . import guard, randomness, wire
-from .protocol import FRAMES, MESSAGE, PRINTED, REPLY
+from .protocol import FRAMES, MESSAGE, PRINTED, REPLY, utf8
 
+ABSENT = "Ce paquet n'est pas disponible dans ce devoir. / This package is not available in this assignment."
 NO_MEMORY = "can't allocate memory"  # as torch's allocator says it
 
 Payload = tuple[str, Any, Any, bool, Any]  # outcome, value, error, whether arguments changed, their final values
@@ -169,7 +171,7 @@ def describe(error: BaseException) -> dict[str, Any]:
         traceback = traceback.tb_next
     own = [frame for frame in frames if not frame[0].startswith(guard.LIBRARY) and not frame[0].startswith("<frozen ")]
     return {
-        "name": type(error).__name__,
+        "name": utf8(type(error).__name__),
         "message": _message(error),
         "frames": own[-FRAMES:],
         "outcome": outcome_of(error),
@@ -179,6 +181,9 @@ def describe(error: BaseException) -> dict[str, Any]:
 def _message(error: BaseException) -> str:
     """What an exception says; its own code may fail to say it."""
     try:
-        return str(error)[:MESSAGE]
+        said = utf8(str(error)[:MESSAGE])
     except BaseException:  # noqa: BLE001  (student code again)
         return ""
+    if isinstance(error, ModuleNotFoundError) and str(error.name).partition(".")[0] not in sys.modules:
+        return f"{said}. {ABSENT}"
+    return said

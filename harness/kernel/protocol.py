@@ -12,6 +12,11 @@ VIOLATIONS = 100  # told in one message: a loop may break a rule a million times
 PRINTED = 2**16  # characters printed by one call
 
 
+def utf8(text: str) -> str:
+    """`text` with what UTF-8 cannot carry (lone surrogates) replaced: JSON on a socket could not either."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
+
+
 def cell_name(source: str) -> str:
     """The file name that a cell's code is compiled under, by which its frames are recognised."""
     return f"<cell-{hashlib.sha256(source.encode('utf-8', 'surrogatepass')).hexdigest()[:16]}>"

@@ -25,16 +25,18 @@ from harness.kernel.protocol import PORTS, SOCKETS
 from harness.sandbox.contract import RUN, Process, Program, Sandbox
 
 LAUNCHER = "launch.py"
-INSIDE = (LAUNCHER, "app.py", "guard.py", "probe.py", "protocol.py", "randomness.py", "shims.py", "wire.py")
+INSIDE = (
+    LAUNCHER,
+    "app.py",
+    "guard.py",
+    "operators.py",
+    "probe.py",
+    "protocol.py",
+    "randomness.py",
+    "shims.py",
+    "wire.py",
+)
 START_S = 60.0  # a kernel that is alive but not ready after this long never will be; usual is half a second
-ENVIRONMENT = {
-    "MPLBACKEND": "agg",
-    "MPLCONFIGDIR": "/tmp/matplotlib",  # noqa: S108  (inside the sandbox)
-    "IPYTHONDIR": "/tmp/ipython",  # noqa: S108
-    "OMP_NUM_THREADS": "1",  # sums in one order, and no fight between submissions that are marked side by side
-    "MKL_NUM_THREADS": "1",
-    "OPENBLAS_NUM_THREADS": "1",
-}
 
 
 @cache

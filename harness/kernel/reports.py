@@ -4,6 +4,7 @@ Whatever has the wrong shape is as if it had not been said, or makes the answer 
 Not covered: how it is written (`probe`, `guard`), and the bytes it comes as (`wire`, `channels`).
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -12,6 +13,7 @@ from harness.kernel.contract import Answer
 from harness.kernel.protocol import FRAMES, MESSAGE, NAME, PRINTED, VIOLATIONS, cell_name
 from harness.records import Cell, Notice, Outcome, StudentError, Text
 
+CELL_NAME = re.compile("<cell-[0-9a-f]{16}>")  # as protocol.cell_name makes them
 ERRORS = {Outcome.ERROR, Outcome.MEMORY, Outcome.POLICY}  # what an exception in student code may stand for
 ANSWERS = {*ERRORS, Outcome.PASSED, Outcome.FAILED, Outcome.MISSING, Outcome.TIMEOUT}
 FORBIDDEN = "forbidden"  # code of the notices about broken rules
@@ -32,6 +34,15 @@ class Reader:
     def __init__(self, cells: Sequence[Cell]) -> None:
         """Of two cells with the same source the first is named."""
         self.cells = {cell_name(cell.source): cell for cell in reversed(cells)}
+
+    def readable(self, text: str) -> str:
+        """`text` with cells called by their place in the notebook instead of the names they are compiled under."""
+
+        def place(name: re.Match[str]) -> str:
+            cell = self.cells.get(name[0])
+            return f"<cell {cell.index}>" if cell else name[0]
+
+        return CELL_NAME.sub(place, text)
 
     def report(self, value: object) -> Report:
         """What an execute reply carries under "bareme"."""
@@ -70,7 +81,7 @@ class Reader:
         cell, line = places[-1] if places else (None, None)
         return StudentError(
             value["name"][:NAME],
-            message[:MESSAGE] if isinstance(message, str) else "",
+            self.readable(message[:MESSAGE]) if isinstance(message, str) else "",
             tuple(text for _, _, text in frames),
             cell.index if cell else None,
             line,

@@ -155,10 +155,10 @@ class Colab(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
 
 class ColabModule(ModuleType):
-    """`google.colab` or a part of it, with whatever is asked for."""
+    """A part of `google.colab`, with whatever function is asked for; the packages above have nothing but parts."""
 
     def __getattr__(self, name: str) -> Callable[..., dict[str, bytes]]:
-        if name.startswith("__"):
+        if name.startswith("__") or not self.__name__.startswith("google.colab."):
             raise AttributeError(name)
 
         def does_nothing(*_: object, **__: object) -> dict[str, bytes]:
@@ -173,16 +173,3 @@ def install() -> None:
     builtins.input = no_input
     getpass.getpass = no_input
     sys.meta_path.append(Colab())
-    sys.meta_path.append(Absent())
-
-
-class Absent(importlib.abc.MetaPathFinder):
-    """Stands last: a package that is nowhere is said to be absent from this assignment, not from the world."""
-
-    def find_spec(self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None) -> None:  # noqa: ARG002
-        if "." not in fullname:
-            raise ModuleNotFoundError(
-                f"No module named {fullname!r}. Ce paquet n'est pas disponible dans ce devoir. / "
-                "This package is not available in this assignment.",
-                name=fullname,
-            )

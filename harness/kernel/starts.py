@@ -13,7 +13,7 @@ from typing import Literal
 
 from harness.course import Limits, Policy
 from harness.kernel.cells import Output, run_cell
-from harness.kernel.provisioner import ENVIRONMENT, LAUNCHER, Manager, settings, trusted_files
+from harness.kernel.provisioner import LAUNCHER, Manager, settings, trusted_files
 from harness.kernel.reports import Reader
 from harness.kernel.running import RunningKernel
 from harness.records import Cell, CellRun, Outcome
@@ -57,7 +57,6 @@ class Plan:
             files=self.files,
             packages=(*self.policy.packages, KERNEL_PACKAGE),
             limits=self.limits,
-            environment=ENVIRONMENT,
             device=self.device,
         )
 
