@@ -128,7 +128,8 @@ class Bubblewrap:
             handed.add(information)
             command = self._command(program, view, pipes, handed, information=information)
             return subprocess.Popen(
-                command,
+                ["bwrap", *command[1:]],  # no path of the host in /proc/1/cmdline
+                executable=command[0],
                 env={},  # the program could read it in /proc/1/environ
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,

@@ -4,12 +4,14 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import textwrap
 import threading
 from pathlib import Path
 
 import pytest
 
+import harness
 from harness.errors import InfrastructureError, SandboxUnavailable
 from harness.sandbox.bubblewrap import Bubblewrap
 
@@ -32,7 +34,7 @@ GRADER = """
     from harness.sandbox.contract import Program
 
     code = sys.argv[3].encode()
-    program = Program("main.py", (sys.argv[2],), {{"main.py": code}}, {{}}, (), Limits())
+    program = Program("main.py", (sys.argv[2],), {"main.py": code}, {}, (), Limits())
     process = choose(sys.argv[1]).start(program)
     os.read(process.ready_fd(), 1)
     print("ready", flush=True)
@@ -182,22 +184,20 @@ def test_interrupt_reaches_the_program_only(bench):
 def test_the_tree_dies_with_the_grader(bench, marker, tmp_path):
     code = textwrap.dedent(DAEMON) + "\nos.write(int(os.environ['BAREME_READY_FD']), b'.'); time.sleep(600)"
     script = tmp_path / "grader.py"
-    script.write_text(textwrap.dedent(GRADER).replace("{{", "{").replace("}}", "}"))
-    # short: sockets live below it in the plain sandbox
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path.cwd()), *sys.path])}
-    command = [sys.executable, script, bench.name, marker, "import os, sys, time\n" + code]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment) as grader:
-        assert grader.stdout.readline() == b"ready\n"
-        before = bench.marked(marker)
-        grader.kill()
-    assert len(before) >= 3  # grader, program, daemon
-    assert bench.eventually(lambda: bench.marked(marker) == [])
-    assert bench.eventually(lambda: not [path for path in Path("/tmp").glob("bareme-*") if _holds(path, marker)])
-
-
-def _holds(folder: Path, marker: str) -> bool:
-    script = folder / "bareme" / "main.py"
-    return script.exists() and marker in script.read_text()
+    script.write_text(textwrap.dedent(GRADER))
+    search = os.pathsep.join([str(Path(harness.__file__).parent.parent), *sys.path])
+    with tempfile.TemporaryDirectory(dir="/tmp") as scratch:  # a short path, for sockets
+        with subprocess.Popen(
+            [sys.executable, script, bench.name, marker, "import os, sys, time\n" + code],
+            stdout=subprocess.PIPE,
+            env={**os.environ, "PYTHONPATH": search, "TMPDIR": scratch},
+        ) as grader:
+            assert grader.stdout.readline() == b"ready\n"
+            before = bench.marked(marker)
+            grader.kill()
+        assert len(before) >= 3  # grader, program, daemon
+        assert bench.eventually(lambda: bench.marked(marker) == [])
+        assert bench.eventually(lambda: not list(Path(scratch).iterdir()))
 
 
 def test_nothing_is_left_on_disk(bench, tmp_path, monkeypatch):
