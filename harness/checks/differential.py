@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 from hypothesis import Phase, Verbosity, find, settings
 from hypothesis.errors import NoSuchExample
-from hypothesis.internal.conjecture import providers
+from hypothesis.internal.conjecture.providers import HypothesisProvider
 from hypothesis.internal.constants_ast import Constants
 from hypothesis.strategies import SearchStrategy
 
@@ -191,8 +191,7 @@ def _search(
     with pytest.MonkeyPatch.context() as patch:
         # Hypothesis also draws constants that it finds in the source of whatever modules are loaded by now: the inputs
         # would then depend on the history of this process, and differ between submissions.
-        patch.setattr(providers.HypothesisProvider, "_local_constants", Constants())
-        patch.setattr(providers, "CONSTANTS_CACHE", type(providers.CONSTANTS_CACHE)(1024))
+        patch.setattr(HypothesisProvider, "_local_constants", Constants())
         try:
             find(inputs, condition, settings=options, random=Random(seed))  # noqa: S311  # reproducible on purpose
         except NoSuchExample:

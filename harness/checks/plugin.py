@@ -240,7 +240,7 @@ def ended_by(error: BaseException, path: Path) -> Ended:
     own = [place for place, frame in enumerate(frames) if frame.filename == str(path)]
     shown = "".join(traceback.format_list(frames[own[0] if own else 0 :]))
     last = "".join(traceback.format_exception_only(error))
-    fault = f"{shown}{last}"[-FAULT_CHARS:]
+    fault = "\n".join(clean(line) for line in f"{shown}{last}"[-FAULT_CHARS:].splitlines())
     return Ended(
         Outcome.INFRASTRUCTURE,
         Text(f"Le test lui-même a échoué :\n{fault}", f"The check itself failed:\n{fault}"),
@@ -251,7 +251,7 @@ def _asserted(error: BaseException, line: str) -> Text:
     """The text of a plain assertion; the assertion itself when it has none."""
     given = error.args[0] if error.args else None
     if isinstance(given, Text):
-        return given
+        return Text(clean(given.fr, chars=MESSAGE_CHARS), clean(given.en, chars=MESSAGE_CHARS))
     if given is not None:
         return Text(*(clean(str(given), chars=MESSAGE_CHARS),) * 2)
     condition = clean(line.removeprefix("assert "))

@@ -19,6 +19,8 @@ SOURCE_CHARS = 2000  # a counterexample: a screenful that can still be pasted in
 SOURCE_ITEMS = 500  # of one list, dict or array of a counterexample
 DEEPEST = 12  # nested containers shown; what lies deeper becomes an ellipsis
 ELLIPSIS = "…"
+BREAKS = re.compile(r"[ \t\r\n\f\v]+")
+FRENCH_SPACES = "\u00a0\u202f"  # not "printable" to Python, but how French is written
 TERMINAL_CODE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?)")  # colours, titles, links
 
 
@@ -29,8 +31,10 @@ def clean(text: str, *, chars: int = 400) -> str:
     'bad value\\\\x00'
     """
     head = TERMINAL_CODE.sub("", text[: 4 * chars])
-    words = " ".join(head.split())
-    printable = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in words)
+    words = BREAKS.sub(" ", head).strip()
+    printable = "".join(
+        c if c.isprintable() or c in FRENCH_SPACES else c.encode("unicode_escape").decode() for c in words
+    )
     return printable if len(printable) <= chars and len(text) <= 4 * chars else printable[:chars] + ELLIPSIS
 
 

@@ -2,6 +2,7 @@
 
 import gc
 import os
+import subprocess
 import sys
 import weakref
 from pathlib import Path
@@ -123,7 +124,7 @@ def test_a_plain_assertion_is_the_students(mark: Any) -> None:
 
     @check(points=1, fr="En deux langues", en="In both languages")
     def test_both(submission):
-        assert submission.double(1) == 2, Text(fr="deux", en="two")
+        assert submission.double(1) == 2, Text(fr="deux\u00a0!\\x1b[31m", en="two" + "!" * 10_000)
 
     @check(points=1, fr="Sans texte", en="Without a text")
     def test_bare(submission):
@@ -132,7 +133,7 @@ def test_a_plain_assertion_is_the_students(mark: Any) -> None:
     results = mark(source, double=lambda x: x)
     assert {result.outcome for result in results.values()} == {Outcome.FAILED}
     assert (results["text"].message.fr, results["text"].message.en) == ("two, please",) * 2
-    assert (results["both"].message.fr, results["both"].message.en) == ("deux", "two")
+    assert (results["both"].message.fr, results["both"].message.en) == ("deux\u00a0!", "two" + "!" * 1997 + "…")
     assert results["bare"].message.en == "This does not hold: `submission.double(1) == 2`."
 
 
@@ -182,6 +183,20 @@ def test_a_broken_fixture_is_ours_and_a_call_in_a_fixture_is_the_students(mark: 
     results = mark(source)
     assert results["through"].outcome is Outcome.MISSING
     assert results["unknown"].outcome is Outcome.INFRASTRUCTURE
+
+
+def test_a_fault_of_ours_outweighs_a_failure(mark: Any) -> None:
+    source = """
+    @pytest.fixture
+    def table():
+        yield
+        raise OSError("full disk")
+
+    @check(points=1, fr="Deux pannes", en="Two faults")
+    def test_both(table, submission, compare):
+        compare(submission.double(1), 2)
+    """
+    assert mark(source, double=lambda x: x)["both"].outcome is Outcome.INFRASTRUCTURE
 
 
 @pytest.mark.parametrize("body", ["pass", "submission.double.answers([1])", "submission.double"])
@@ -298,6 +313,29 @@ def test_nothing_stays_between_sessions(write: Any, mark: Any) -> None:
         assert mark(path, one=lambda: 1)["fresh"].outcome is Outcome.PASSED
     assert state() == before
     assert not [module for module in sys.modules.values() if getattr(module, "__file__", None) == str(path)]
+
+
+FILES = """
+import sys
+from pathlib import Path
+sys.path[:0] = sys.argv[1:2]
+from conftest import HEADER, MemoryNotebook
+from harness import checks
+
+declared = HEADER + '@check(points=1, fr="a", en="a")\\ndef test_length(submission, oracle, differential):\\n'
+Path("checks.py").write_text(declared + "    differential(submission.length, oracle.len, st.text())")
+select = [spec.id for spec in checks.collect(Path("checks.py"))]
+bench = checks.Bench(Path("checks.py"), "builtins", "demo", 1)
+results = checks.run(bench, MemoryNotebook(length=len), select=select)
+print(results[0].outcome, *sorted(map(str, Path().iterdir())))
+"""
+
+
+@pytest.mark.slow
+def test_no_file_is_written_by_a_fresh_process(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", FILES, str(Path(__file__).parent)]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["passed", "checks.py"]
 
 
 def test_the_notebook_is_released(mark: Any, notebook: Any) -> None:

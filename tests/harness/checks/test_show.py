@@ -64,7 +64,7 @@ def test_a_call_shares_its_length_among_its_arguments() -> None:
         ("\x00\x07", "\\x00\\x07"),
         ("\u202egnp", "\\u202egnp"),
         ("\ud800", "\\ud800"),
-        ("é « ok »", "é « ok »"),
+        ("«\u00a0é\u00a0»\u202f!", "«\u00a0é\u00a0»\u202f!"),
     ],
 )
 def test_strings_of_students_are_safe_to_print(text: str, cleaned: str) -> None:
