@@ -1,6 +1,7 @@
 """Values cross and come back as what they were; what cannot cross says so. Hostile bytes: test_wire_hostile.py."""
 
 import math
+import re
 import struct
 import subprocess
 import sys
@@ -532,3 +533,28 @@ assert not {"numpy", "torch", "harness", "pickle"} & set(sys.modules), sorted(sy
 def test_the_file_runs_alone(tmp_path):
     (tmp_path / "wire.py").write_bytes(Path(wire.__file__).read_bytes())
     subprocess.run([sys.executable, "-I", "-S", "-c", ALONE, str(tmp_path)], check=True, cwd=tmp_path)
+
+
+# Documentation --------------------------------------------------------------------------------------------------------
+
+
+def test_the_specification_names_every_type_and_dtype():
+    page = (Path(__file__).parents[3] / "docs" / "wire.md").read_text(encoding="utf-8")
+    assert set(re.findall(r'`\{"(\w+)":', page)) == set(wire._READERS)
+    assert f"version {wire.VERSION}" in page.splitlines()[0]
+    named = set(re.findall(r"\w+", page)) | {"int16", "int32", "uint16", "uint32"}  # given as "`int8` to `int64`"
+    assert {dtype[1:] for dtype in ARRAY_ITEM_BYTES} | set(TENSOR_ITEM_BYTES) <= named
+
+
+# Accelerators ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device on this machine")
+def test_tensors_leave_the_accelerator_and_land_where_asked():
+    tensor = torch.arange(1_000.0, device="cuda", requires_grad=True)
+    parts = [bytes(part) for part in encode(tensor)]
+    assert decode(parts).device.type == "cpu"
+    there = decode(parts, device="cuda")
+    assert there.device.type == "cuda"
+    assert torch.equal(there, tensor.detach())
