@@ -27,6 +27,7 @@ from harness.sandbox.contract import RUN, TRUSTED, WORK, Guarantee, Program
 from harness.sandbox.inside import START, environment, inside_name, start_command, start_script
 from harness.sandbox.layer import Handed, Layer
 from harness.sandbox.process import Pipes, SandboxProcess, await_handshake, open_pipes, readable, resource_limits
+from harness.sandbox.syscalls import seccomp_filter
 from harness.sandbox.view import PACKAGES, View, gpu_devices, host_view
 
 FOLDERS: Final[Mapping[str, PurePosixPath]] = {
@@ -55,14 +56,18 @@ ETC: Final[Mapping[str, str]] = {
 }
 GUARANTEES: Final[tuple[Guarantee, ...]] = (
     Guarantee("root", covered=True, detail="an unprivileged user without capabilities, also when bareme is root"),
-    Guarantee("privileges", covered=True, detail="no-new-privileges; no nested user namespaces"),
+    Guarantee(
+        "privileges", covered=True, detail="no-new-privileges; no nested user namespaces; risky system calls refused"
+    ),
     Guarantee("network", covered=True, detail="a network namespace with nothing but its own loopback"),
     Guarantee("filesystem", covered=True, detail="an allow-list, read-only; where it lies on the host can be read"),
     Guarantee("processes", covered=True, detail="own PID namespace, ended as one; their number is held by the system"),
     Guarantee("grader_killed", covered=True, detail="the tree dies with the grader; nothing is on the host's disk"),
     Guarantee("environment", covered=True, detail="rebuilt from nothing; no descriptor but the ready pipe"),
     Guarantee("disk", covered=True, detail="in memory, every writable place with a size; inodes are not counted"),
-    Guarantee("memory", covered=True, detail="the tree's sum, looked at every 25 ms; files come on top, see disk"),
+    Guarantee(
+        "memory", covered=True, detail="the tree's sum, looked at every 25 ms; files and what sockets hold come on top"
+    ),
     Guarantee("cpu", covered=True, detail="the tree's sum; children under 25 ms that nobody waits for can escape it"),
     Guarantee("linux", covered=False, detail="an error in Linux itself: a virtual machine helps against that"),
 )
@@ -146,7 +151,7 @@ class Bubblewrap:
             prefix, binary = [], str(find_bubblewrap())
             show(inner, view)
         isolate(inner, program, ready=pipes.ready_inside)
-        inner.add("--info-fd", information)
+        inner.add("--info-fd", information, "--seccomp", handed.memory(seccomp_filter()))
         return [*prefix, *inner.command(binary, *python_command(program, view, pipes))]
 
     def _outer_command(self, view: View, handed: Handed) -> tuple[list[str], str]:

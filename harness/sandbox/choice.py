@@ -25,7 +25,7 @@ def choose(name: Name, *, secrets: tuple[Path, ...] = ()) -> Sandbox:
     Raises:
         SandboxUnavailable: it cannot work on this machine.
     """
-    chosen: Sandbox = Plain() if name == "plain" else Bubblewrap(secrets=(*_our_folders(), *secrets))
+    chosen: Sandbox = Plain() if name == "plain" else Bubblewrap(secrets=(*our_folders(), *secrets))
     chosen.check()
     return chosen
 
@@ -50,6 +50,7 @@ def missing_packages(names: tuple[str, ...]) -> tuple[str, ...]:
     return closure(names).missing
 
 
-def _our_folders() -> tuple[Path, ...]:
+def our_folders() -> tuple[Path, ...]:
+    """Where the packages of `OURS` lie; they are looked up, not imported."""
     specs = [find_spec(name) for name in OURS]
     return tuple(Path(folder) for spec in specs if spec for folder in spec.submodule_search_locations or ())

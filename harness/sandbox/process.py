@@ -28,6 +28,7 @@ LAST_WORDS_BYTES = 8 * 1024  # of the error stream: a traceback of a start that 
 DRAIN_BYTES = 1024 * 1024  # read of the error stream in one look, so that one program cannot hold up the watchdog
 START_TIMEOUT_S = 30.0  # from start to handshake: 0.05 s as a rule, more on a machine that swaps
 OPEN_FILES = 1024
+SETTINGS = Path("/proc/sys")
 STACK_BYTES = 8 * 1024 * 1024  # what Linux gives by default; threads take theirs from it
 # What one process may reserve beyond the limit of the tree, so that a single absurd allocation fails at once. Memory is
 # filled at 4 GB/s at most: whoever goes step by step meets the watchdog ten times before this.
@@ -229,18 +230,17 @@ def await_handshake(outermost: subprocess.Popen[bytes], pipes: Pipes) -> None:
 
 def remedy(words: str) -> str:
     """What to do about a sandbox that said `words` and ended."""
-    for setting, wanted in (
-        ("kernel/unprivileged_userns_clone", "1"),
-        ("kernel/apparmor_restrict_unprivileged_userns", "0"),
-        ("user/max_user_namespaces", "10000"),
+    for setting, forbids, allows in (
+        ("kernel/unprivileged_userns_clone", "0", "1"),
+        ("kernel/apparmor_restrict_unprivileged_userns", "1", "0"),
+        ("user/max_user_namespaces", "0", "10000"),
     ):
-        path = Path("/proc/sys", setting)
-        forbids = "1" if "apparmor" in setting else "0"
+        path = SETTINGS / setting
         if path.exists() and path.read_text(encoding="ascii").strip() == forbids:
-            return f"Allow user namespaces: sysctl {setting.replace('/', '.')}={wanted}."
-    if "ermission denied" in words and "execvp" not in words:
-        return "Run bareme where namespaces may be created: in a container, add the SYS_ADMIN capability."
-    return "Run `bareme doctor`; the message above names what is wrong."
+            return f"Allow user namespaces: sysctl {setting.replace('/', '.')}={allows}."
+    if "namespace" in words or "ermission denied" in words:
+        return "Run bareme where namespaces may be created: a container needs the SYS_ADMIN capability."
+    return "Correct what the message names; `bareme doctor` tries the sandbox again."
 
 
 def readable(descriptor: int, timeout_s: float | None) -> bool:

@@ -46,6 +46,21 @@ def test_memory_bombs(bench, bomb):
     assert process.usage().peak_memory_bytes > 256 * MIB
 
 
+def test_memory_that_no_look_would_see_is_refused(bubblewrap):
+    answers = bubblewrap.run(
+        """
+        import ctypes, errno, platform
+        libc = ctypes.CDLL(None, use_errno=True)
+        def refused(call, *arguments):
+            return call(*arguments) == -1 and ctypes.get_errno() == errno.ENOSYS
+        uring = 425  # the same number on every machine
+        tell([refused(libc.memfd_create, b"x", 0), refused(libc.shmget, 0, 1 << 20, 0o1600),
+              refused(libc.msgget, 0, 0o1600), refused(libc.semget, 0, 1, 0o1600), refused(libc.syscall, uring, 1, 0)])
+        """
+    )
+    assert answers == [True] * 5
+
+
 @pytest.mark.slow
 def test_shared_memory_counts_once(bench):
     process = bench.start_ready(
