@@ -406,15 +406,15 @@ def _write_scalar(_writer: _Writer, value: Any) -> Any:
 
 def _write_tensor(writer: _Writer, value: Any) -> Any:
     dtype = str(value.dtype).removeprefix("torch.")
-    dense = str(value.layout) == "torch.strided" and value.device.type != "meta" and not value.is_nested
+    dense = str(value.layout) == "torch.strided" and not value.is_nested
     if writer.keys_open or not dense or dtype not in TENSOR_ITEM_BYTES:
-        return writer.refuse(value, f" ({dtype}, {value.layout}, on {value.device}): return a dense tensor")
+        return writer.refuse(value, f" ({dtype}, {value.layout}): return a dense tensor")
     shape = list(map(int, value.shape))
     writer.count(1 + len(shape))
     _check_shape(shape, TENSOR_ITEM_BYTES[dtype], writer.caps)
     try:
         flat = _memory(value.detach().cpu().resolve_conj().resolve_neg().contiguous())
-    except RuntimeError as error:  # a tensor of `torch.func` that outlived its transform has no storage
+    except RuntimeError as error:  # on the meta device, or of a `torch.func` transform that is over
         raise NotPlain(f"a tensor without memory of its own cannot cross ({type_name(error)})") from error
     return {"tensor": [dtype, shape, str(value.device), writer.payload(memoryview(flat))]}
 

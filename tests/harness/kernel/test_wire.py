@@ -5,6 +5,7 @@ import re
 import struct
 import subprocess
 import sys
+import warnings
 from collections import Counter, OrderedDict, defaultdict, deque, namedtuple
 from enum import IntEnum, StrEnum
 from pathlib import Path
@@ -307,6 +308,11 @@ def test_subclasses_cross_as_their_base(value, plain):
 # What cannot cross ----------------------------------------------------------------------------------------------------
 
 
+def nested_tensor() -> torch.Tensor:
+    with warnings.catch_warnings(action="ignore"):  # torch says that these are a prototype
+        return torch.nested.nested_tensor([torch.ones(2), torch.ones(3)])
+
+
 def leaked_from_vmap() -> torch.Tensor:
     leaked: list[torch.Tensor] = []
     torch.func.vmap(lambda x: (leaked.append(x), x)[1])(torch.ones(3))
@@ -331,6 +337,7 @@ def leaked_from_vmap() -> torch.Tensor:
         lambda: torch.float32,
         lambda: torch.zeros(2, dtype=torch.uint8).view(torch.float4_e2m1fn_x2),
         lambda: torch.ones(2).as_subclass(type("Mine", (torch.Tensor,), {})),
+        nested_tensor,
         leaked_from_vmap,
         lambda: np.array([object()]),
         lambda: np.array(["a"]),
@@ -356,7 +363,24 @@ def test_the_refusal_names_type_and_way_out():
         encode([np.array(["a"])])
 
 
-@pytest.mark.parametrize("key", [torch.ones(1), Reference(1, "x"), object()], ids=wire.type_name)
+def hashable(base: type, content: object) -> object:
+    return type("Hashable", (base,), {"__hash__": lambda self: 1})(content)
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        torch.ones(1),
+        Reference(1, "x"),
+        object(),
+        hashable(list, [1]),
+        hashable(dict, {1: 1}),
+        hashable(set, {1}),
+        hashable(tuple, ([1],)),
+        hashable(tuple, (np.ones(1),)),
+    ],
+    ids=["tensor", "reference", "object", "list", "dict", "set", "list in a tuple", "array in a tuple"],
+)
 def test_keys_and_members_are_plain_even_where_objects_are_kept(key):
     for container in ({key: 1}, {key}, {(1, key): 1}):
         with pytest.raises(NotPlain, match="inside a key or a set"):
