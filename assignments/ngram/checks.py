@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 
 from harness.checks import Text, check
 
+EXAMPLES = 50  # inputs a search draws: a mistake that none of them shows is one of the rules with a check of its own
 LETTERS = "abcdefghijklmnopqrstuvwxyz-'àâçèéêëîïôü"  # the alphabet but for the boundary, simplest first
 SYMBOLS = "." + LETTERS
 
-name = st.text(LETTERS, min_size=1, max_size=6)
+name = st.lists(st.sampled_from(LETTERS), min_size=1, max_size=6).map("".join)
 names = st.lists(name, min_size=1, max_size=4)
 smoothing = st.floats(0.05, 5.0)
 
@@ -84,7 +85,7 @@ def require_possible(one, table):
 
 @check(points=2, fr="Compter les bigrammes", en="Counting bigrams")
 def test_bigram_counts(submission, oracle, differential):
-    differential(submission.bigram_counts, oracle.bigram_counts, names)
+    differential(submission.bigram_counts, oracle.bigram_counts, names, examples=EXAMPLES)
 
 
 @check(points=2, fr="Lisser les bigrammes", en="Smoothing bigrams")
@@ -94,12 +95,14 @@ def test_bigram_probabilities(submission, oracle, differential):
             lambda counts: np.array(counts).reshape(size, size)
         )
     )
-    differential(submission.bigram_probabilities, oracle.bigram_probabilities, st.tuples(tables, smoothing))
+    differential(
+        submission.bigram_probabilities, oracle.bigram_probabilities, st.tuples(tables, smoothing), examples=EXAMPLES
+    )
 
 
 @check(points=1, fr="Compter les trigrammes", en="Counting trigrams")
 def test_trigram_counts(submission, oracle, differential):
-    differential(submission.trigram_counts, oracle.trigram_counts, names)
+    differential(submission.trigram_counts, oracle.trigram_counts, names, examples=EXAMPLES)
 
 
 @check(points=1, fr="La probabilité d'un trigramme rencontré", en="The probability of a trigram that occurs")
@@ -110,19 +113,21 @@ def test_trigram_probability(submission, oracle, differential):
         trigram = draw(st.sampled_from(sorted(counts)))
         return counts, trigram[:2], trigram[2], draw(smoothing)
 
-    differential(submission.trigram_probability, oracle.trigram_probability, arguments())
+    differential(submission.trigram_probability, oracle.trigram_probability, arguments(), examples=EXAMPLES)
 
 
 @check(points=1, fr="Suivre un prénom pas à pas", en="Following a name step by step")
 def test_transition_table(submission, oracle, differential, rng):
     table = random_table(rng)
-    differential(submission.transition_table, oracle.transition_table, st.tuples(name, st.just(table)), examples=30)
+    differential(
+        submission.transition_table, oracle.transition_table, st.tuples(name, st.just(table)), examples=EXAMPLES
+    )
 
 
 @check(points=2, fr="La log-vraisemblance négative moyenne", en="The average negative log-likelihood")
 def test_average_nll(submission, oracle, differential, rng):
     table = random_table(rng)
-    differential(submission.average_nll, oracle.average_nll, st.tuples(names, st.just(table)), examples=30)
+    differential(submission.average_nll, oracle.average_nll, st.tuples(names, st.just(table)), examples=EXAMPLES)
 
 
 @check(points=1, fr="Tirer des prénoms possibles selon la graine", en="Drawing possible names from the seed")
@@ -248,6 +253,7 @@ def test_average_nll_edges(submission, oracle, differential, rng):
     needs=["sample_names"],
 )
 def test_sample_names_distribution(submission, oracle, same_distribution, rng):
+    # 3000 draws show, with probability 0.99, a departure of 0.10 in total variation (0.14 for pairs of neighbours)
     number, table = 3000, closed_table(rng, some_symbols(rng, 4))
     drawn = submission.sample_names(table, number, int(rng.integers(2**31)))
     require_names(drawn, table, n=number)
@@ -269,7 +275,8 @@ def test_sample_names_distribution(submission, oracle, same_distribution, rng):
     needs=["sample_names"],
 )
 def test_sample_names_lengths(submission, oracle, same_distribution, rng):
-    number, table = 1000, closed_table(rng, some_symbols(rng, 3), boundary=0.05)  # one name in five reaches 30
+    # one name in five reaches 30; 1000 draws show, with probability 0.99, a departure of 0.18 in total variation
+    number, table = 1000, closed_table(rng, some_symbols(rng, 3), boundary=0.05)
     drawn = submission.sample_names(table, number, int(rng.integers(2**31)))
     require_names(drawn, table, n=number)
     same_distribution([len(one) for one in drawn], oracle.length_distribution(table), what="len(sample_names(...)[i])")

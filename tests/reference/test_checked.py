@@ -1,10 +1,13 @@
 """What `@checked` refuses at the call."""
 
+import random
+
 import numpy as np
 import pytest
 from jaxtyping import Float64
 
 from reference.checked import checked
+from reference.ngram import bigram_counts
 
 
 @checked
@@ -30,3 +33,10 @@ def test_wrong_shape_dtype_or_type_is_refused_with_what_was_expected(value: obje
 def test_a_wrong_result_is_refused_too() -> None:
     with pytest.raises(TypeError, match="not an int"):
         broken()
+
+
+def test_the_global_generator_is_left_as_it_was() -> None:
+    random.seed(8)
+    before = random.getstate()
+    bigram_counts(["anna", "zoé", "abel"])
+    assert random.getstate() == before
