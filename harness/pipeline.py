@@ -120,12 +120,13 @@ def execute(bench: Bench, work: Work) -> Work:
     notebook = bench.closing.enter_context(_open(bench, work.submission))
     execution = notebook.run_cells()
     total_s = time.monotonic() - before
+    cells_s = sum(run.wall_s for run in execution.cells)
     return replace(
         work,
         notebook=notebook,
         execution=execution,
         violations=execution.violations,
-        seconds=replace(work.seconds, started=max(0.0, total_s - execution.wall_s), executed=execution.wall_s),
+        seconds=replace(work.seconds, started=max(0.0, total_s - cells_s), executed=cells_s),
     )
 
 
@@ -144,7 +145,12 @@ def check(bench: Bench, work: Work) -> Work:
         work.notebook,
         select=[spec.id for spec in bench.specs],
     )
-    return replace(work, checks=results, seconds=replace(work.seconds, checked=time.monotonic() - before))
+    return replace(
+        work,
+        checks=results,
+        violations=work.notebook.violations(),
+        seconds=replace(work.seconds, checked=time.monotonic() - before),
+    )
 
 
 def settle(bench: Bench, work: Work) -> Work:

@@ -69,11 +69,11 @@ class Differential:
             return
         seed = self.random.getrandbits(64)
         drawn = _drawn(inputs, examples, seed)
-        failing = list(trial.failing(drawn))
-        if failing and trial.worth_shrinking(failing[0]):
-            raise trial.report(_shrunk(trial, inputs, failing[0], examples=examples, seed=seed))
-        if failing:
-            raise trial.report(min(failing, key=lambda each: len(_key(each))))
+        first = next(trial.failing(drawn), None)
+        if first is not None and trial.worth_shrinking(first):
+            first = _shrunk(trial, inputs, first, examples=examples, seed=seed)
+        if first is not None:
+            raise trial.report(first)
 
 
 @dataclass

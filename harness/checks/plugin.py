@@ -26,7 +26,7 @@ from harness.checks.seeds import numpy_generator, python_generator, torch_genera
 from harness.checks.show import clean
 from harness.errors import ConfigurationError, InfrastructureError
 from harness.kernel.contract import Notebook
-from harness.records import CheckResult, CheckSpec, Outcome, Text
+from harness.records import CheckResult, CheckSpec, Outcome, Text, Visibility
 
 if TYPE_CHECKING:
     import torch
@@ -188,12 +188,18 @@ class Marker(Collector):
         return self.conversation
 
     def _with_needs(self) -> list[str]:
-        """What is selected and all that it builds on, in the order of the file."""
+        """What is selected and all that it builds on: public checks first, else in the order of the file.
+
+        A function could keep what a hidden check sends it and say it in the message of a later, public one.
+        """
         wanted = set(self.selected)
         for spec in reversed(self.specs.values()):
             if spec.id in wanted:
                 wanted.update(spec.needs)
-        return [check for check in self.specs if check in wanted]
+        return sorted((check for check in self.specs if check in wanted), key=self._secret)
+
+    def _secret(self, check: str) -> bool:
+        return self.specs[check].visibility is not Visibility.PUBLIC
 
     def _blocked(self, spec: CheckSpec) -> Ended | None:
         for need in spec.needs:

@@ -181,11 +181,10 @@ def _ending(shown: str, answer: Answer) -> Text:
     if answer.outcome is Outcome.ERROR and answer.error is not None:
         return _raised(shown, answer.error)
     words = ENDINGS.get(answer.outcome, Text("ne répond pas", "gives no answer"))
-    why = clean(answer.error.message) if answer.error else ""
-    return Text(
-        f"`{shown}` {words.fr}{why and f' : {why}'}.",
-        f"`{shown}` {words.en}{why and f': {why}'}.",
-    )
+    fr, en = f"`{shown}` {words.fr}.", f"`{shown}` {words.en}."
+    for violation in answer.violations[:1]:
+        fr, en = f"{fr} {violation.text.fr}", f"{en} {violation.text.en}"
+    return Text(fr, en)
 
 
 def _raised(shown: str, error: StudentError) -> Text:

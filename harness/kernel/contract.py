@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from harness.records import Execution, Outcome, StudentError
+from harness.records import Execution, Notice, Outcome, StudentError
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,8 @@ class Call:
 class Answer:
     """What became of one call."""
 
-    # PASSED: `value` is there; else ERROR, TIMEOUT, MEMORY, CRASHED, POLICY, MISSING, or FAILED (not plain data)
+    # PASSED: `value` is there; else ERROR, TIMEOUT, MEMORY, CRASHED, POLICY, MISSING, FAILED (not plain data), or
+    # SKIPPED (not made: an earlier call of the batch ended the kernel)
     outcome: Outcome
     value: Any = None
     error: StudentError | None = None
@@ -46,6 +47,7 @@ class Answer:
     arguments: Sequence[Any] | None = None  # their final values, for `in_place` calls
     output: str = ""  # what it printed, capped; for the author only
     wall_s: float = 0.0
+    violations: tuple[Notice, ...] = ()  # rules that the call broke
 
 
 class Notebook(Protocol):
@@ -57,8 +59,12 @@ class Notebook(Protocol):
     def call(self, calls: Sequence[Call]) -> tuple[Answer, ...]:
         """Make `calls` in order, in one round trip where the kernel survives; one answer each.
 
-        A call that ends the kernel gets its outcome; the kernel is started again, the notebook's good cells are run
-        again and the calls after it are made, unless they need a handle that is gone (CRASHED, `error` says so)."""
+        A call that ends the kernel gets its outcome, and those after it are SKIPPED: one bad function costs its own
+        check two kernels, and never the time of the others. What is asked next finds the kernel started again and the
+        notebook's good cells run again; a handle from before is gone (CRASHED, `error` says so)."""
+
+    def violations(self) -> tuple[Notice, ...]:
+        """Rules seen broken so far, by cells and calls."""
 
     def defined(self, names: Sequence[str]) -> tuple[bool, ...]:
         """Whether each name is defined in the notebook's namespace now."""

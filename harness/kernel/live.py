@@ -12,12 +12,13 @@ from harness.errors import InfrastructureError
 from harness.kernel import wire
 from harness.kernel.cells import Output, run_cell
 from harness.kernel.contract import Answer, Call, Handle
-from harness.kernel.reports import ended
+from harness.kernel.reports import ended, ended_by
 from harness.kernel.running import Exchange, RunningKernel
 from harness.kernel.starts import Clock, Plan, Starts
 from harness.records import Cell, CellRun, Execution, Notice, Outcome, StudentError
 from harness.sandbox.contract import Sandbox
 
+FATAL = {Outcome.MEMORY, Outcome.CRASHED}  # a call that ends so has cost a kernel
 STARTS_FOR_CELLS = 3  # two cells may end the kernel; a third ends the run of the cells
 
 ResultT = TypeVar("ResultT")
@@ -60,6 +61,10 @@ class LiveNotebook:
     def defined(self, names: Sequence[str]) -> tuple[bool, ...]:
         """Whether each name is defined in the notebook's namespace now."""
         return self._do(self._defined(tuple(names)))
+
+    def violations(self) -> tuple[Notice, ...]:
+        """Rules seen broken so far, by cells and calls."""
+        return tuple(self._violations)
 
     def close(self) -> None:
         """End the kernel and everything it started."""
@@ -128,10 +133,14 @@ class Batch:
         """Answers to all of `calls`, each with its seed.
 
         When the kernel dies it is not certain which of several unanswered calls did it: the reply to the first may have
-        been lost with it. That one is then made again alone.
+        been lost with it. That one is then made again alone; when it dies again, the others are not made.
         """
         alone = False
         while len(self._answers) < len(calls):
+            if self._answers and self._answers[-1].outcome in FATAL:
+                skipped = ended(Outcome.SKIPPED, "an earlier call of the same request ended the kernel")
+                self._answers += [skipped] * (len(calls) - len(self._answers))
+                break
             left = calls[len(self._answers) :]
             kernel = await self._starts.kernel()
             if kernel is None or self._starts.clock.left_s <= 0:
@@ -158,7 +167,7 @@ class Batch:
             self._answers += [ended(Outcome.TIMEOUT, reason, seconds)] * unanswered
             return True
         if unanswered == 1:
-            self._answers.append(ended(exchange.ended, "this call ended the kernel"))
+            self._answers.append(ended(exchange.ended, ended_by(exchange.ended, kernel.last_fault())))
         return unanswered == 1
 
     def _encoded(self, kernel: RunningKernel, calls: Sequence[tuple[Call, int]]) -> list[Parts]:
@@ -173,9 +182,9 @@ class Batch:
 
     def _take(self, exchange: Exchange) -> None:
         for wall_s, value in exchange.replies:
-            answer, violations = self._starts.reader.answer(value, wall_s)
+            answer = self._starts.reader.answer(value, wall_s)
             self._answers.append(answer)
-            self._violations.update(dict.fromkeys(violations))
+            self._violations.update(dict.fromkeys(answer.violations))
 
     def _give_up(self, count: int) -> None:
         if self._starts.clock.left_s <= 0:

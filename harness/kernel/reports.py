@@ -31,9 +31,10 @@ class Report:
 class Reader:
     """Reads reports about one notebook, whose cells it can recognise."""
 
-    def __init__(self, cells: Sequence[Cell]) -> None:
-        """Of two cells with the same source the first is named."""
+    def __init__(self, cells: Sequence[Cell], *, forbidden: Sequence[str] = ()) -> None:
+        """Of two cells with the same source the first is named; `forbidden` are the names that rules are about."""
         self.cells = {cell_name(cell.source): cell for cell in reversed(cells)}
+        self.forbidden = tuple(forbidden)
 
     def readable(self, text: str) -> str:
         """`text` with cells called by their place in the notebook instead of the names they are compiled under."""
@@ -51,16 +52,16 @@ class Reader:
         outcome = _outcome(error.get("outcome"), ERRORS) if isinstance(error, dict) else None
         return Report(self.error(error), outcome, self.violations(fields.get("violations")))
 
-    def answer(self, value: object, wall_s: float) -> tuple[Answer, tuple[Notice, ...]]:
-        """The answer to one call, and the rules that were broken on the way to it."""
+    def answer(self, value: object, wall_s: float) -> Answer:
+        """The answer to one call, with the rules that were broken on the way to it."""
         match value:
             case (str(said), result, error, bool(changed), tuple() | list() | None as arguments, str(printed), broken):
                 outcome = _outcome(said, ANSWERS)
             case _:
                 outcome = None
         if outcome is None:
-            return ended(Outcome.CRASHED, "the kernel broke the protocol", wall_s), ()
-        answer = Answer(
+            return ended(Outcome.CRASHED, "the kernel broke the protocol", wall_s)
+        return Answer(
             outcome,
             result if outcome is Outcome.PASSED else None,
             self.error(error),
@@ -68,8 +69,8 @@ class Reader:
             arguments,
             printed[:PRINTED],
             wall_s,
+            self.violations(broken),
         )
-        return answer, self.violations(broken)
 
     def error(self, value: object) -> StudentError | None:
         """An exception, with the frames that are the student's."""
@@ -95,10 +96,12 @@ class Reader:
     def _violation(self, item: object) -> Notice | None:
         match item:
             case {"name": str(name), "file": str(file), "line": int(line)}:
+                # the rule's own words: a name from the kernel could carry what a hidden check sent there
+                rule = next((rule for rule in self.forbidden if f"{name}.".startswith(f"{rule}.")), None)
+                if rule is None:
+                    return None
                 cell = self.cells.get(file)
-                name = name[:NAME]
-                text = Text(f"« {name} » est interdit dans ce devoir.", f"{name!r} is forbidden in this assignment.")
-                return Notice(FORBIDDEN, text, cell.index if cell else None, line if cell else None)
+                return Notice(FORBIDDEN, _forbidden(rule), cell.index if cell else None, line if cell else None)
             case _:
                 return None
 
@@ -112,6 +115,13 @@ class Reader:
                     continue
 
 
+def _forbidden(rule: str) -> Text:
+    return Text(
+        f"{rule} n'est pas autorisé dans ce devoir : écrivez-le vous-même, ou passez-vous-en.",
+        f"{rule} is not allowed in this assignment: write it yourself, or do without it.",
+    )
+
+
 def _place(cell: Cell | None, file: str, line: int, function: str) -> str:
     if cell is None:
         return f"{PurePosixPath(file).name[:NAME]}, line {line}, in {function}"
@@ -122,6 +132,13 @@ def _place(cell: Cell | None, file: str, line: int, function: str) -> str:
 
 def _outcome(value: object, allowed: set[Outcome]) -> Outcome | None:
     return next((outcome for outcome in allowed if outcome == value), None)
+
+
+def ended_by(outcome: Outcome, fault: str) -> str:
+    """Why there is no kernel any more, in one line; `fault` as far as it is known."""
+    if outcome is Outcome.CRASHED:
+        return f"the kernel ended here ({fault})" if fault else "the kernel ended here"
+    return "the limit of memory was reached" if outcome is Outcome.MEMORY else "the limit of CPU time was reached"
 
 
 def ended(outcome: Outcome, reason: str, wall_s: float = 0.0) -> Answer:

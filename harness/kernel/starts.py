@@ -19,7 +19,7 @@ from harness.kernel.running import RunningKernel
 from harness.records import Cell, CellRun, Outcome
 from harness.sandbox.contract import Program, Sandbox, Usage
 
-STARTS = 12  # in all: each costs a second, and a function that ends the kernel is called many times
+STARTS = 40  # in all, each about a second; two for each check that ends it, and the wall time is a bound as well
 RUN_AGAIN_S = 2.0  # a cell that raised later than this is not run again: it would take as long, and raise again
 KERNEL_PACKAGE = "ipykernel"
 MARGIN = 4096  # characters that the kernel lets through beyond what is kept: so that we see that something is missing
@@ -89,7 +89,7 @@ class Starts:
         """Nothing is started yet."""
         self.plan = plan
         self.clock = clock
-        self.reader = Reader(plan.cells)
+        self.reader = Reader(plan.cells, forbidden=plan.policy.forbidden)
         self.count = 0
         self.used: list[Usage] = []  # by kernels that have ended
         self._sandbox = sandbox
@@ -108,13 +108,15 @@ class Starts:
         Raises:
             InfrastructureError: it could not be started.
         """
-        while self._kernel is None or not self._kernel.alive:
+        while self.clock.left_s > 0:
+            if self._kernel is not None and self._kernel.alive:
+                return self._kernel
             await self.close()
-            if self.count >= most or self.clock.left_s <= 0:
-                return None
+            if self.count >= most:
+                break
             await self._start()
             await self._run_again()
-        return self._kernel
+        return None
 
     async def _start(self) -> None:
         self.count += 1

@@ -10,7 +10,7 @@ import os
 import signal
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import as_completed
+from concurrent.futures import Future, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 
@@ -37,11 +37,13 @@ class LocalRunner:
         workers = min(self.jobs, len(tasks))
         pool = ProcessPool(max_workers=workers, initializer=_tie_to_parent, initargs=(os.getpid(),), context=context)
         try:
-            futures = {pool.schedule(work, args=(task.argument,), timeout=task.limit_s): task for task in tasks}
+            futures: dict[Future[ResultT], Task[ArgumentT]] = {
+                pool.schedule(work, args=(task.argument,), timeout=task.limit_s): task for task in tasks
+            }
             for future in as_completed(futures):
                 yield Ended(futures[future], _result(future.result, futures[future]))
         finally:
-            pool.stop()
+            pool.stop()  # type: ignore[no-untyped-call]
             pool.join()
 
 
