@@ -7,6 +7,7 @@ Not covered: answering the grader (probe), rules (guard), what Colab or pip expe
 # ipykernel and IPython declare few types, hence:
 # mypy: disable-error-code="no-untyped-call"
 
+import faulthandler
 import json
 import os
 import sys
@@ -175,6 +176,7 @@ class KernelApp(IPKernelApp):
         CappedStream.left = self.settings["output_characters"]
         self.outstream_class = f"{__name__}.{CappedStream.__name__}"
         super().init_io()
+        faulthandler.enable(file=sys.stderr.fileno())  # past the capture, to the sandbox's own error stream
 
     def init_pdb(self) -> None:
         """Nobody debugs."""

@@ -18,7 +18,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionComplete, DeadKernelError
 
 from harness.kernel.channels import Message
-from harness.kernel.reports import Reader, Report
+from harness.kernel.reports import Reader, Report, ended_by
 from harness.kernel.running import DRAIN_S, RunningKernel
 from harness.records import Cell, CellRun, Outcome, StudentError
 
@@ -113,7 +113,7 @@ async def run_cell(
     if outcome is None:
         outcome = _outcome_of_reply(runner.reply, report)
     if outcome is not Outcome.PASSED and error is None:
-        error = _ended(outcome, cell)
+        error = StudentError(outcome.value, _reason(outcome, kernel, seconds), (), cell=cell.index)
     printed = reader.readable("".join(runner.printed))
     return CellRun(cell.index, outcome, clock() - started, error, printed), report
 
@@ -145,5 +145,7 @@ def _outcome_of_reply(reply: Mapping[str, Any], report: Report) -> Outcome:
     return report.outcome or Outcome.ERROR
 
 
-def _ended(outcome: Outcome, cell: Cell) -> StudentError:
-    return StudentError(outcome.value, "", (), cell=cell.index)
+def _reason(outcome: Outcome, kernel: RunningKernel, seconds: float) -> str:
+    if outcome is Outcome.TIMEOUT and kernel.process.exceeded() is None:
+        return f"not over after {seconds:.1f} s"
+    return ended_by(outcome, kernel.last_fault())

@@ -125,10 +125,10 @@ async def _ready(process: Process) -> None:
     finally:
         loop.remove_reader(descriptor)
     if not told:
-        reason = process.exceeded()
         process.end()
+        said = process.last_words().strip().rpartition("\n")[2]
         raise InfrastructureError(
-            f"a kernel ended while it started{f' ({reason} limit)' if reason else ''}",
+            f"a kernel ended while it started: {process.exceeded() or said or 'it said nothing'}",
             remedy="Run `bareme doctor`; give the assignment more memory if it asks for very little.",
         )
 

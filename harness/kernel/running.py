@@ -5,6 +5,7 @@ Not covered: starting again, and what the requests are for (`live`); running cel
 """
 
 import asyncio
+import re
 import secrets
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -23,6 +24,7 @@ from harness.sandbox.contract import Usage
 WELCOME = "iopub_welcome"
 CONNECT_S = 30.0  # from "ready" to the first answer; a few milliseconds as a rule
 INTERRUPT_S = 1.0  # how long code may take to heed an interrupt before the kernel is ended
+FAULT = re.compile(r"^Fatal Python error: ([A-Za-z ]{1,80})$", re.MULTILINE)  # as faulthandler writes it
 DRAIN_S = 0.2  # after a death, for what had been sent before it
 
 
@@ -133,6 +135,11 @@ class RunningKernel:
     def cause(self) -> Outcome:
         """Why the kernel died: a limit of the sandbox, or student code ended it."""
         return self.process.exceeded() or Outcome.CRASHED
+
+    def last_fault(self) -> str:
+        """How the process died where Python itself says so ("Segmentation fault"); student code can write this too."""
+        fault = FAULT.search(self.process.last_words())
+        return fault[1] if fault else ""
 
     def end(self) -> None:
         """End the process and all it started."""

@@ -80,6 +80,9 @@ class Process(Protocol):
     def exceeded(self) -> Outcome | None:
         """TIMEOUT or MEMORY when the sandbox ended the program because a limit was reached, else None."""
 
+    def last_words(self) -> str:
+        """The end of what the program wrote to its error stream; whatever the student's code wrote there included."""
+
     def usage(self) -> Usage:
         """What the tree uses now; after the end, the last figures seen."""
 
