@@ -1,0 +1,33 @@
+# /// expected
+# threat = "Every file descriptor is used up, in a cell and in a call."
+# status = "marked"
+# checks = {}
+# output = "limited: True"
+# ///
+
+# %%
+from honest import *
+
+import os
+
+kept = []
+
+
+def use_up():
+    try:
+        while True:
+            kept.append(os.open("/dev/null", os.O_RDONLY))
+    except OSError:
+        pass
+
+
+def total(values):
+    use_up()
+    result = 0
+    for value in values:
+        result += value
+    return result
+
+
+use_up()
+print("limited:", len(kept) < 5000)
