@@ -14,7 +14,7 @@ import assignments
 from harness import checks
 from harness.course import Assignment, Course, load_course
 from harness.kernel.contract import Answer, Call
-from harness.records import CheckResult, Execution, Outcome, StudentError
+from harness.records import CheckResult, Execution, Notice, Outcome, StudentError
 
 Names = Mapping[str, Any]
 Mark = Callable[..., dict[str, CheckResult]]
@@ -36,6 +36,9 @@ class MemoryNotebook:
 
     def run_cells(self) -> Execution:
         raise NotImplementedError
+
+    def violations(self) -> tuple[Notice, ...]:
+        return ()
 
     def close(self) -> None:
         raise NotImplementedError
