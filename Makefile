@@ -21,7 +21,7 @@ check: $(READY)  ## format, lint, types, import direction, doctests
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest --doctest-modules reference
+	$(BIN)/python -m pytest --doctest-modules reference harness reports
 
 clean:
 	rm -rf $(VENV) bareme-demo build dist *.egg-info
