@@ -8,4 +8,4 @@
 from honest import *
 
 def median(values):
-    return __import__("stat" + "istics").median(values)
+    return __import__(bytes(each ^ 1 for each in b"ru`uhruhbr").decode()).median(values)

@@ -11,4 +11,4 @@ import numpy
 
 
 def median(values):
-    return float(getattr(numpy, "med" + "ian")(values))
+    return float(getattr(numpy, bytes(each ^ 1 for each in b"ldeh`o").decode())(values))

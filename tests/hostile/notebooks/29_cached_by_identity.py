@@ -1,7 +1,7 @@
 # /// expected
 # threat = "Answers are remembered by the identity of the argument, or by its shape."
 # status = "marked"
-# checks = {double_hidden = "failed", total = "failed"}
+# checks = {double_hidden = "failed", total = "failed", total_hidden = "failed"}
 # ///
 
 # %%

