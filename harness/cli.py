@@ -162,8 +162,8 @@ def bundled_course() -> Course:
 
 
 def load(folder: Path | None) -> Course:
-    """The course in `folder`, or the bundled one."""
-    return load_course(folder.resolve()) if folder else bundled_course()
+    """The course in `folder`, whose own modules can be imported from then on, or the bundled one."""
+    return pipeline.load(folder.resolve()) if folder else bundled_course()
 
 
 def guess(notebook: Path, course: Course) -> str:
