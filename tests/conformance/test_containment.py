@@ -323,7 +323,14 @@ def test_standard_input_is_empty(bench):
 
 
 def test_isolated_python(bench):
-    flags = bench.run("tell([sys.flags.isolated, sys.flags.dont_write_bytecode, sys.argv, os.getcwd() in sys.path])")
-    assert flags[:2] == [1, 1]
-    assert flags[2][1:] == []
-    assert not flags[3]
+    flags, arguments, shadowed = bench.run(
+        """
+        from importlib.util import find_spec
+        tell([[sys.flags.isolated, sys.flags.dont_write_bytecode], sys.argv[1:], find_spec("shadow") is not None])
+        """,
+        arguments=("a", "b"),
+        files={"shadow.py": b""},
+    )
+    assert flags == [1, 1]
+    assert arguments == ["a", "b"]
+    assert not shadowed  # files of the working folder cannot stand in for modules unless the program asks for it
