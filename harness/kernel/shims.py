@@ -13,7 +13,8 @@ import importlib.abc
 import importlib.machinery
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from importlib import metadata
 from types import ModuleType
 from typing import Any
@@ -123,6 +124,11 @@ class Shell(ZMQInteractiveShell):
             say_what_is_installed()
             return [] if split else ""
         return super().getoutput(cmd, split, depth + 1)
+
+    @contextmanager
+    def _tee(self, channel: str) -> Iterator[None]:  # noqa: ARG002
+        """IPython would keep a copy of all that is printed, at the cost of the notebook's memory."""
+        yield
 
     def _showtraceback(self, etype: type[BaseException], evalue: BaseException, stb: Sequence[str]) -> None:  # noqa: ARG002
         """Errors travel in the reply; only those of displaying an object are output."""

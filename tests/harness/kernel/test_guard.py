@@ -175,6 +175,19 @@ def test_the_rest_of_the_library_works(torch_cells, name):
     assert (torch_cells[name].outcome, torch_cells[name].error) == (Outcome.PASSED, None)
 
 
+@pytest.mark.slow
+def test_other_names_of_a_function_are_stopped_where_no_operator_is(run_once):
+    execution = run_once(
+        "import torch\nx = torch.zeros(2)",
+        "torch.special.expit(x)",
+        "torch._C._special.special_expit(x)",
+        "torch.sigmoid(x)",
+        policy=Policy(packages=("torch", "numpy"), forbidden=("torch.special.expit",)),
+    )
+    outcomes = [cell.outcome for cell in execution.cells]
+    assert outcomes == [Outcome.PASSED, Outcome.POLICY, Outcome.POLICY, Outcome.PASSED]
+
+
 def test_a_violation_in_a_call_is_its_outcome(opened):
     notebook = opened("def f():\n    import colorsys", policy=Policy(packages=(), forbidden=("colorsys",)))
     execution = notebook.run_cells()

@@ -205,6 +205,24 @@ def test_randomness_is_repeatable_and_follows_the_seed(opened):
     assert all(one != two for one, two in zip(once, other, strict=True))
 
 
+def test_a_call_draws_the_same_whatever_was_drawn_before(opened):
+    def second(before: str) -> object:
+        notebook = opened("import random, numpy as np", SOURCES[9], f"def before(): return {before}")
+        notebook.run_cells()
+        return notebook.call([Call("before"), Call("draw")])[1].value
+
+    assert second("None") == second("[random.random(), np.random.rand(5)] and None")
+
+
+def test_an_answer_shows_its_array_as_it_was_when_the_call_returned(opened):
+    notebook = opened(
+        "import numpy as np\nshared = np.zeros(10**6)\ndef get(): return shared\ndef bump(): shared[:] += 1"
+    )
+    notebook.run_cells()
+    answers = notebook.call([Call("get"), Call("bump")] * 5)[::2]
+    assert [(answer.value.min(), answer.value.max()) for answer in answers] == [(n, n) for n in range(5)]
+
+
 def test_sets_of_strings_iterate_alike_in_every_kernel(opened):
     def order() -> object:
         notebook = opened("order = list({'alpha', 'beta', 'gamma', 'delta', 'epsilon', 'zeta'})")

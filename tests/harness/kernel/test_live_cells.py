@@ -204,6 +204,7 @@ def test_a_flood_neither_stalls_nor_fills_the_grader(opened):
     assert [cell.outcome for cell in execution.cells] == [PASSED] * 3
     assert execution.output_truncated
     assert sum(len(cell.output) for cell in execution.cells) == 10_000
+    assert execution.peak_memory_bytes < 200 * 2**20  # dropped in the kernel, not piled up there
     assert notebook.defined(["z"]) == (True,)
 
 
