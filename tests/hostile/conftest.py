@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from harness.records import Graded
 
 HERE = Path(__file__).parent
 COURSE = HERE / "course"
-NOTEBOOKS = {path.stem: path for path in sorted((HERE / "notebooks").glob("*.py"))}
+NOTEBOOKS = {path.stem: path for path in sorted((HERE / "notebooks").glob("[0-9]*.py"))}
 SEED = 4711471147114711
 LIMIT_S = 900.0
 BYSTANDERS = ("bystander-1", "bystander-2", "bystander-3")  # honest students, marked among the hostile ones
@@ -35,14 +36,23 @@ class Marked:
 
     submissions: Path
     out: Path
-    code: int
-    printed: str
     left_running: list[str]  # command lines of what outlived the command
     results: dict[str, Graded]
 
 
 class Grader:
     """The command, in a process whose every descendant comes back to this one when it is orphaned."""
+
+    @staticmethod
+    def hand_in(where: Path, student: str, source: str, files: dict[str, str] | None = None) -> None:
+        """One student's folder: the notebook, the honest module that it starts from, and `files`."""
+        folder = where / student
+        folder.mkdir(parents=True)
+        (folder / "notebook.py").write_text(source, encoding="utf-8")
+        shutil.copy(HERE / "honest.py", folder)
+        for name, content in (files or {}).items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_text(content, encoding="utf-8")
 
     def line(self, submissions: Path, out: Path, *, course: Path = COURSE, seed: int = SEED) -> list[str]:
         options = {"--out": out, "--course": course, "--seed": seed, "--jobs": 2, "--device": "cpu"}
@@ -56,18 +66,25 @@ class Grader:
             self.line(submissions, out, **given),
             capture_output=True, text=True, timeout=LIMIT_S, cwd=cwd, env={**os.environ, **(environment or {})},
         )  # fmt: skip
-        left = [" ".join(child.cmdline()) for child in psutil.Process().children(recursive=True)]
-        return Marked(submissions, out, done.returncode, done.stdout + done.stderr, left, results(out))
+        assert not done.returncode, done.stderr
+        return Marked(submissions, out, self.running(), results(out))
+
+    @staticmethod
+    def running() -> list[str]:
+        """Command lines of whatever runs below this process; what has only to be waited for does not."""
+        lines = []
+        for child in psutil.Process().children(recursive=True):
+            with suppress(psutil.NoSuchProcess):  # also what is a zombie by now
+                lines.append(" ".join(child.cmdline()))
+        return lines
 
 
 def results(out: Path) -> dict[str, Graded]:
-    """Everything that the gradebook holds of its latest run, by student."""
-    path = out / "gradebook.sqlite"
-    if not path.is_file():
-        return {}
-    with Gradebook.open(path) as gradebook:
+    """All that the gradebook holds of its latest run, by student."""
+    with Gradebook.open(out / "gradebook.sqlite") as gradebook:
         run = gradebook.latest()
-        return {graded.candidate.student: graded for graded in gradebook.cohort(run.id).results} if run else {}
+        assert run is not None
+        return {graded.candidate.student: graded for graded in gradebook.cohort(run.id).results}
 
 
 def header(notebook: Path) -> dict[str, Any]:
@@ -75,17 +92,6 @@ def header(notebook: Path) -> dict[str, Any]:
     lines = notebook.read_text(encoding="utf-8").splitlines()
     assert lines[0] == "# /// expected", notebook
     return tomllib.loads("\n".join(line[2:] for line in lines[1 : lines.index("# ///")]))
-
-
-def hand_in(where: Path, student: str, source: str, files: dict[str, str] | None = None) -> None:
-    """One student's folder: the notebook, the honest module that it starts from, and `files`."""
-    folder = where / student
-    folder.mkdir(parents=True)
-    (folder / "notebook.py").write_text(source, encoding="utf-8")
-    shutil.copy(HERE / "honest.py", folder)
-    for name, content in (files or {}).items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text(content, encoding="utf-8")
 
 
 @pytest.fixture(scope="session")
@@ -107,8 +113,8 @@ def marked(grader: Grader, tmp_path_factory: pytest.TempPathFactory) -> Marked:
     """All hostile notebooks and a few honest ones between them, marked with two jobs."""
     folder = tmp_path_factory.mktemp("hostile")
     for name, path in NOTEBOOKS.items():
-        hand_in(folder / "in", name, path.read_text(encoding="utf-8"), header(path).get("files"))
+        grader.hand_in(folder / "in", name, path.read_text(encoding="utf-8"), header(path).get("files"))
     for student in BYSTANDERS:
-        hand_in(folder / "in", student, HONEST)
+        grader.hand_in(folder / "in", student, HONEST)
     (folder / "tmp").mkdir()
     return grader(folder / "in", folder / "out", environment={"TMPDIR": str(folder / "tmp")})

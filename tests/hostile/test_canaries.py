@@ -4,18 +4,15 @@ Canaries lie wherever something secret does, and one more in each place that the
 """
 
 import json
-import os
 import secrets
 import shutil
 import socket
 import threading
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-from _pytest.tmpdir import TempPathFactory
 
 pytestmark = pytest.mark.slow
 HERE = Path(__file__).parent
@@ -44,20 +41,17 @@ class Searched:
     found: dict[str, list[str]]  # label of a canary -> ways in which it was found
     found_in_call: str  # the same as the message of a check
     looked_at: dict[str, int]
-    secrets: list[str]  # of the grader: labels
 
 
 @pytest.fixture(scope="module")
-def searched(grader: Any, tmp_path_factory: TempPathFactory) -> Iterator[Searched]:
+def searched(grader: Any, tmp_path_factory: pytest.TempPathFactory) -> Searched:
     base = tmp_path_factory.mktemp("canaries")
     planted = planted_course(base / canary("course_path"))
-    submissions = base / canary("submissions_path")
-    hand_in(submissions, "searcher", (HERE / "search.py").read_text().replace("OWN_CANARY", canary("own_notebook")))
-    (submissions / "searcher" / "notes.txt").write_text(canary("own_extra"))
-    hand_in(submissions, canary("other_name"), NEIGHBOUR.format(canary=canary("other_notebook")))
-    (submissions / next(name for name in os.listdir(submissions) if "other" in name) / "notes.txt").write_text(
-        canary("other_extra")
-    )
+    submissions, search = base / canary("submissions_path"), HERE / "notebooks" / "search.py"
+    source = search.read_text(encoding="utf-8").replace("OWN_CANARY", canary("own_notebook"))
+    grader.hand_in(submissions, "searcher", source, {"notes.txt": canary("own_extra")})
+    source = NEIGHBOUR.format(canary=canary("other_notebook"))
+    grader.hand_in(submissions, canary("other_name"), source, {"notes.txt": canary("other_extra")})
     out, home, cwd = base / canary("out_path"), base / "home", base / "cwd"
     for folder, label in ((out, "gradebook_folder"), (home, "home"), (cwd, "cwd")):
         folder.mkdir()
@@ -66,26 +60,17 @@ def searched(grader: Any, tmp_path_factory: TempPathFactory) -> Iterator[Searche
     for path in shared:
         path.write_text(path.name)
     environment = {"HOME": str(home), "BAREME_CANARY": canary("environment")}
+    seed = 7700770077 * 10**20 + secrets.randbelow(10**20)
     try:
-        with listening(canary("host_server").encode()):
-            marked = grader(
-                submissions, out, course=planted, seed=int("7700770077" + "".join(secrets.choice("0123456789") for _ in range(20))),
-                environment=environment, cwd=cwd,
-            )  # fmt: skip
+        with Server(canary("host_server").encode()):
+            marked = grader(submissions, out, course=planted, seed=seed, environment=environment, cwd=cwd)
     finally:
         for path in shared:
             path.unlink()
     graded = marked.results["searcher"]
     found, looked_at = graded.cells[-2].output.splitlines()[-2:]
     messages = [check.message.en for check in graded.checks if check.id == "double" and check.message]
-    yield Searched(json.loads(found), messages[0], json.loads(looked_at), [])
-
-
-def hand_in(where: Path, student: str, source: str) -> None:
-    folder = where / student
-    folder.mkdir(parents=True)
-    (folder / "notebook.py").write_text(source, encoding="utf-8")
-    shutil.copy(HERE / "honest.py", folder)
+    return Searched(json.loads(found), messages[0], json.loads(looked_at))
 
 
 def planted_course(where: Path) -> Path:
@@ -103,7 +88,7 @@ def planted_course(where: Path) -> Path:
     return where
 
 
-class listening:  # noqa: N801  (a context manager)
+class Server:
     """A server of the host, on a port and under an abstract name, that tells `secret` to whoever connects."""
 
     def __init__(self, secret: bytes) -> None:
