@@ -18,7 +18,7 @@ CATEGORIES = {
     Outcome.POLICY: Text("Votre code enfreint une règle du devoir.", "Your code breaks a rule of the assignment."),
     Outcome.MISSING: Text("Ce qui devait être défini ne l'est pas.", "What had to be defined is not."),
     Outcome.SKIPPED: Text(
-        "Non exécuté : ce dont ce test a besoin n'a pas réussi.",
+        "Non exécutée : ce dont cette vérification a besoin n'a pas réussi.",
         "Not run: what this check needs did not succeed.",
     ),
     Outcome.INFRASTRUCTURE: Text(
@@ -27,7 +27,7 @@ CATEGORIES = {
     ),
 }
 LATER = Text("Le détail sera visible après la date limite.", "The details will be shown after the due date.")
-NEVER = Text("Le détail de ce test reste caché.", "The details of this check stay hidden.")
+NEVER = Text("Le détail de cette vérification reste caché.", "The details of this check stay hidden.")
 
 
 def for_student(graded: Graded, *, after_due: bool) -> Graded:

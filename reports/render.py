@@ -16,14 +16,14 @@ from pathlib import Path
 from urllib.parse import quote
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from harness.errors import InfrastructureError
 from harness.records import Cohort, Language, Outcome, Text
 from harness.visible import for_student
 from reports.text import clean
 from reports.view import Row, index_page, rows_of, submission_page
-from reports.wording import wording
+from reports.wording import Wording, wording
 
 HERE = Path(__file__).parent
 STYLE_SHEET = "report.css"
@@ -91,8 +91,20 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         finalize=_finalize,
     )
+    environment.filters["prose"] = _prose
     environment.globals.update(signs=SIGNS, outcomes=tuple(Outcome), style_sheet=STYLE_SHEET)
     return environment
+
+
+def _prose(text: str, w: Wording) -> Markup:
+    """A sentence in which code stands between backticks; the words around it get the typography of their language."""
+    pieces = clean(text).split("`")
+    if len(pieces) % 2 == 0:  # a backtick of the student's own: nothing can be told apart
+        return escape(clean(text))
+    marked = [
+        Markup("<code>{}</code>").format(piece) if i % 2 else escape(w.set(piece)) for i, piece in enumerate(pieces)
+    ]
+    return Markup("").join(marked)
 
 
 def _finalize(value: object) -> object:

@@ -1,9 +1,10 @@
 """The words and numbers of a page in one language: locale files, plurals, numbers, dates, durations.
 
-Not covered: sentences that come with the records (`records.Text`); they are shown as their authors wrote them.
+Not covered: sentences that come with the records (`records.Text`): only their apostrophes are set.
 """
 
 import math
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ FRENCH_SPACES = {
     " ?": f"{NARROW}?",
     " %": f"{NARROW}%",
 }
+APOSTROPHE = re.compile(r"(?<=[^\W\d_])'(?=\w)")  # after a letter: never a quotation mark
 MINUTE, HOUR, DAY = 60, 3600, 86400  # seconds
 SHORT_S = 10.0  # below, hundredths of a second are worth showing
 MIB = 2**20
@@ -47,8 +49,12 @@ class Wording:
         return self.say(f"{key}.{'one' if singular else 'other'}", n=self.number(n), **values)
 
     def text(self, text: Text) -> str:
-        """A sentence of the records."""
-        return text.in_language(self.language)
+        """A sentence of the records that holds no code, such as a title."""
+        return self.set(text.in_language(self.language))
+
+    def set(self, words: str) -> str:
+        """`words` with the apostrophes of printed French; English is written with the right ones."""
+        return APOSTROPHE.sub("’", words) if self.language == "fr" else words
 
     def number(self, value: float, decimals: int = 2) -> str:
         """`value` with at most `decimals` decimals; trailing zeros go."""

@@ -61,11 +61,11 @@ PASSED = Ended(Outcome.PASSED)
 NO_EVIDENCE = Ended(
     Outcome.INFRASTRUCTURE,
     Text(
-        "Le test n'a reçu aucune réponse du notebook et ne prouve donc rien : corrigez checks.py.",
+        "La vérification n'a reçu aucune réponse du notebook et ne prouve donc rien : corrigez checks.py.",
         "The check got no answer from the notebook and so proves nothing: correct checks.py.",
     ),
 )
-NEVER_RUN = Ended(Outcome.INFRASTRUCTURE, Text("Le test n'a pas été exécuté.", "The check was not run."))
+NEVER_RUN = Ended(Outcome.INFRASTRUCTURE, Text("La vérification n'a pas été exécutée.", "The check was not run."))
 
 
 @dataclass
@@ -205,7 +205,7 @@ class Marker(Collector):
         for need in spec.needs:
             if self.tallies[need].ended != PASSED:
                 title = self.specs[need].title
-                fr = f"Non exécuté : ce test a besoin de « {title.fr} », qui n'a pas réussi."
+                fr = f"Non exécutée : cette vérification a besoin de « {title.fr} », qui n'a pas réussi."
                 en = f"Not run: this check needs “{title.en}”, which did not pass."
                 return Ended(Outcome.SKIPPED, Text(fr, en))
         return None
@@ -249,7 +249,7 @@ def ended_by(error: BaseException, path: Path) -> Ended:
     fault = "\n".join(clean(line) for line in f"{shown}{last}"[-FAULT_CHARS:].splitlines())
     return Ended(
         Outcome.INFRASTRUCTURE,
-        Text(f"Le test lui-même a échoué :\n{fault}", f"The check itself failed:\n{fault}"),
+        Text(f"La vérification elle-même a échoué :\n{fault}", f"The check itself failed:\n{fault}"),
     )
 
 

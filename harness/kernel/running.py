@@ -38,7 +38,7 @@ class Exchange:
 
     replies: list[tuple[float, Any]] = field(default_factory=list)  # (seconds since the one before, decoded value)
     ended: Outcome | None = None  # None: every reply is there
-    overran: bool = False  # the request's time was used up; the kernel has been interrupted, or ended
+    overran: bool = False  # the request's time was used up, and the kernel was ended
 
 
 class RunningKernel:
@@ -86,9 +86,8 @@ class RunningKernel:
         gathering = asyncio.ensure_future(self._gather(self._send(items), len(items), exchange))
         await asyncio.wait({gathering, self.died}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         if not gathering.done() and not self.died.done():
-            answered = len(exchange.replies)
-            await self.interrupt(gathering)
-            del exchange.replies[answered:]  # they came too late
+            # not interrupted: what was being imported or changed would stay half done for the calls that follow
+            self.end()
             exchange.ended = Outcome.TIMEOUT
             exchange.overran = True
         elif not gathering.done():

@@ -1,21 +1,25 @@
 """The command as people run it: a process of its own, its output captured, its exit code looked at."""
 
+import ctypes
 import json
 import os
 import shutil
 import subprocess
 import sys
 import tomllib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from harness.cli import bundled_course
 from harness.gradebook.results import comparable
 
 LIMIT_S = 900.0
+PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 SEED = 7
 
 
@@ -59,6 +63,19 @@ class Bareme:
         for student in students:
             shutil.copytree(self.cohort(slug) / student, where / student)
         return where
+
+
+@pytest.fixture(scope="session")
+def orphans() -> Callable[[], list[str]]:
+    """The command lines of processes that outlived the command that started them: Linux hands them to us."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    assert libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
+
+    def living() -> list[str]:
+        children = psutil.Process().children(recursive=True)
+        return [" ".join(child.cmdline()) for child in children if child.status() != psutil.STATUS_ZOMBIE]
+
+    return living
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,11 @@ import pytest
 from harness.cli import bundled_course
 
 pytestmark = pytest.mark.slow
+FORBIDDING = """#!/bin/sh
+[ "$1" = --version ] && echo "bubblewrap 0.11.0" && exit 0
+echo "bwrap: setting up uid map: Permission denied" >&2
+exit 1
+"""
 
 
 def _one_line(done: subprocess.CompletedProcess[str], code: int, *words: str) -> None:
@@ -96,9 +101,14 @@ def test_a_self_check_of_what_is_no_notebook(bareme: Any, tmp_path: Path) -> Non
 
 
 def test_no_sandbox(bareme: Any, one: Path, tmp_path: Path) -> None:
-    """Every program that could build one is out of reach: said so, and never marked without."""
-    done = bareme("grade", "ngram", one, "--out", tmp_path / "out", BAREME_BWRAP=str(tmp_path / "no-bwrap"))
-    _one_line(done, 3, "no-bwrap")
+    """A system that forbids user namespaces: said so with what to change, and never marked without."""
+    forbidding = tmp_path / "bin" / "bwrap"
+    forbidding.parent.mkdir()
+    forbidding.write_text(FORBIDDING, encoding="utf-8")
+    forbidding.chmod(0o755)
+    path = f"{forbidding.parent}:{os.environ['PATH']}"
+    done = bareme("grade", "ngram", one, "--out", tmp_path / "out", PATH=path)
+    _one_line(done, 3, "uid map: Permission denied", "namespaces may be created" if os.geteuid() == 0 else "sysctl")
     assert not (tmp_path / "out").exists()
 
 

@@ -64,7 +64,11 @@ def test_a_violation_that_is_caught_is_told_all_the_same(run_once):
     execution = run_once(source, "y = 1", policy=Policy(packages=(), forbidden=("colorsys",)))
     assert [cell.outcome for cell in execution.cells] == [Outcome.PASSED] * 2
     [notice] = execution.violations
-    assert (notice.cell, notice.line, notice.text.en) == (0, 3, "'colorsys' is forbidden in this assignment.")
+    assert (notice.cell, notice.line, notice.text.en) == (
+        0,
+        3,
+        "colorsys is not allowed in this assignment: write it yourself, or do without it.",
+    )
 
 
 def test_libraries_may_use_what_students_may_not(run_once):
