@@ -3,6 +3,7 @@
 import csv
 import filecmp
 import json
+import shutil
 import signal
 import subprocess
 import time
@@ -46,10 +47,9 @@ def test_what_was_handed_in_is_unchanged(marked: Any) -> None:
 
 def test_results_of_others_are_those_of_an_undisturbed_run(marked: Any, grader: Any, tmp_path: Path) -> None:
     quiet = tmp_path / "quiet"
-    quiet.mkdir()
     bystanders = [name for name in marked.results if name.startswith("bystander")]
     for name in bystanders:
-        (quiet / name).symlink_to(marked.submissions / name)
+        shutil.copytree(marked.submissions / name, quiet / name)
     undisturbed = grader(quiet, tmp_path / "out")
     assert [comparable(marked.results[name]) for name in bystanders] == [
         comparable(undisturbed.results[name]) for name in bystanders
@@ -69,9 +69,8 @@ def comparable(graded: Any) -> list[Any]:
 
 def test_a_killed_grader_takes_everything_along(marked: Any, grader: Any, tmp_path: Path) -> None:
     some = tmp_path / "in"
-    some.mkdir()
     for name in LIVELY:
-        (some / name).symlink_to(marked.submissions / name)
+        shutil.copytree(marked.submissions / name, some / name)
     run = subprocess.Popen(grader.line(some, tmp_path / "out"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     eventually(lambda: any("launch.py" in line for line in grader.running()))
     run.send_signal(signal.SIGKILL)

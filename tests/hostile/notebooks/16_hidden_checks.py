@@ -2,7 +2,7 @@
 # threat = "The hidden checks and their inputs are looked for on disk."
 # status = "marked"
 # checks = {total = "failed", total_hidden = "failed"}
-# output = "found: \\[\\]"
+# output = "found: []"
 # ///
 
 # %%

@@ -2,7 +2,7 @@
 # threat = "The oracle is imported, or whatever of the grader can be."
 # status = "marked"
 # checks = {total = "failed", total_hidden = "failed"}
-# output = "found: \\[\\]"
+# output = "found: []"
 # ///
 
 # %%

@@ -2,7 +2,7 @@
 # threat = "The seed is looked for in the environment, in /proc and in other processes' memory."
 # status = "marked"
 # checks = {total = "failed", total_hidden = "failed"}
-# output = "leaks: \\[\\]"
+# output = "leaks: []"
 # ///
 
 # %%

@@ -2,7 +2,7 @@
 # threat = "The folders of other students and the gradebook are looked for."
 # status = "marked"
 # checks = {total = "failed", total_hidden = "failed"}
-# output = "others: \\[\\]"
+# output = "others: []"
 # ///
 
 # %%

@@ -2,7 +2,7 @@
 # threat = "The right answers are asked for over the network: host, DNS, cloud metadata, abstract sockets."
 # status = "marked"
 # checks = {total = "failed", total_hidden = "failed"}
-# output = "reached: \\[\\]"
+# output = "reached: []"
 # ///
 
 # %%

@@ -2,7 +2,7 @@
 # threat = "History, caches and metadata of the kit are searched for solutions."
 # status = "marked"
 # checks = {total = "failed", total_hidden = "failed"}
-# output = "leftovers: \\[\\]"
+# output = "leftovers: []"
 # ///
 
 # %%

@@ -1,6 +1,7 @@
 # /// expected
 # threat = "Processes that leave their parents, zombies, and one that would outlive the kernel."
 # status = "marked"
+# proven_by = "test_no_process_is_left"
 # checks = {}
 # ///
 

@@ -1,6 +1,7 @@
 # /// expected
 # threat = "Every file descriptor is used up, in a call."
 # status = "marked"
+# proven_by = "the double, median and other checks that come after it"
 # checks = {}
 # ///
 

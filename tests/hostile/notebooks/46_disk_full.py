@@ -2,7 +2,7 @@
 # threat = "The disk, the shared memory and the socket folder are filled."
 # status = "marked"
 # checks = {}
-# output = "refused: \\[True, True, True, True\\]"
+# output = "refused: [True, True, True, True]"
 # ///
 
 # %%

@@ -2,7 +2,7 @@
 # threat = "More rights are asked for: users, mounts, namespaces, tracing, writes to /proc and /sys."
 # status = "marked"
 # checks = {}
-# output = "gained: \\[\\]"
+# output = "gained: []"
 # ///
 
 # %%

@@ -1,6 +1,7 @@
 # /// expected
 # threat = "Everything that can be signalled is told to stop: the grader is not among it."
 # status = "marked"
+# proven_by = "test_the_run_went_to_its_end"
 # checks = {}
 # ///
 
