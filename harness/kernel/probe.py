@@ -6,11 +6,9 @@ Not covered: the format of values (wire), rules (guard).
 """
 
 import io
-import signal
 import sys
 from collections.abc import Mapping, Sequence
-from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
-from types import FrameType
+from contextlib import redirect_stderr, redirect_stdout, suppress
 from typing import Any
 
 import zmq
@@ -37,25 +35,15 @@ class Probe:
         self.send = kernel.session.send
         self.kept: list[object] = []
         self.numbers: dict[int, int] = {}  # id of an object that is kept -> its place in `kept`
-        self.calling = False
-        self.interrupted = False
 
     def answer(self, stream: Any, ident: Any, parent: Mapping[str, Any]) -> None:
         """Handle one request: one reply for each call, sent as soon as it is there."""
         content, parts = parent["content"], parent["buffers"]
-        self.interrupted = False
-        signal.signal(signal.SIGINT, self.interrupt)
         for index, count in enumerate(content["parts"]):
             reply = self.reply(parts[:count])
             parts = parts[count:]
             self.send(stream, REPLY, {"nonce": content["nonce"], "index": index}, parent, ident=ident, buffers=reply)
             stream.flush(zmq.POLLOUT)
-
-    def interrupt(self, signum: int, frame: FrameType | None) -> None:  # noqa: ARG002
-        """The grader's time is over: end the call that runs, make no other."""
-        self.interrupted = True
-        if self.calling:
-            raise KeyboardInterrupt
 
     def reply(self, parts: Sequence[Any]) -> list[Any]:
         """The parts of the reply to one item of a request."""
@@ -64,7 +52,7 @@ class Probe:
             return wire.encode(tuple(self.is_defined(name) for name in arguments[0]))
         printed = Printed()
         with redirect_stdout(printed), redirect_stderr(printed):
-            payload = ("timeout", None, None, False, None) if self.interrupted else self.call(*arguments)
+            payload = self.call(*arguments)
         return self.encoded(payload, printed.getvalue())
 
     def encoded(self, payload: Payload, printed: str) -> list[Any]:
@@ -85,8 +73,7 @@ class Probe:
             function = self.find(name, target)
             before = None if options["in_place"] else wire.fingerprint((args, kwargs), keep=self.keep)
             randomness.seed(options["seed"])
-            with self.student():
-                value = _use(function, name, args, kwargs)
+            value = _use(function, name, args, kwargs)
             changed = before is not None and before != self.print_of((args, kwargs))
         except Missing:
             return "missing", None, None, False, None
@@ -99,15 +86,6 @@ class Probe:
         with suppress(wire.WireError, wire.NotPlain):
             return wire.fingerprint(value, keep=self.keep)
         return None
-
-    @contextmanager
-    def student(self) -> Any:
-        """While their code runs, an interrupt ends it."""
-        self.calling = True
-        try:
-            yield
-        finally:
-            self.calling = False
 
     def find(self, name: str, target: Any) -> Any:
         """The attribute `name` of `target`, or the notebook's own `name`."""

@@ -15,7 +15,7 @@ from harness.records import Cell, Notice, Outcome, StudentError, Text
 
 CELL_NAME = re.compile("<cell-[0-9a-f]{16}>")  # as protocol.cell_name makes them
 ERRORS = {Outcome.ERROR, Outcome.MEMORY, Outcome.POLICY}  # what an exception in student code may stand for
-ANSWERS = {*ERRORS, Outcome.PASSED, Outcome.FAILED, Outcome.MISSING, Outcome.TIMEOUT}
+ANSWERS = {*ERRORS, Outcome.PASSED, Outcome.FAILED, Outcome.MISSING}
 FORBIDDEN = "forbidden"  # code of the notices about broken rules
 
 

@@ -55,8 +55,7 @@ def test_a_forbidden_module_is_stopped_and_told(modules, name):
     assert cell.outcome is Outcome.POLICY
     assert (cell.error.name, MODULES[name][1] in cell.error.message) == ("PolicyViolation", True)
     told = [notice for notice in execution.violations if notice.cell == cell.cell]
-    if "compiled" not in name:
-        assert [(notice.code, MODULES[name][1] in notice.text.fr) for notice in told] == [("forbidden", True)]
+    assert [(notice.code, MODULES[name][1] in notice.text.fr) for notice in told] == [("forbidden", True)]
 
 
 def test_a_violation_that_is_caught_is_told_all_the_same(run_once):
@@ -198,3 +197,5 @@ def test_a_violation_in_a_call_is_its_outcome(opened):
     assert execution.violations == ()
     [answer] = notebook.call([Call("f")])
     assert (answer.outcome, answer.error.name, answer.error.line) == (Outcome.POLICY, "PolicyViolation", 2)
+    assert [(notice.cell, notice.line) for notice in answer.violations] == [(0, 2)]
+    assert notebook.violations() == answer.violations

@@ -132,15 +132,18 @@ def test_a_call_that_heeds_no_interrupt_ends_with_its_kernel(opened, name):
     assert notebook.call([Call("ok", (3,)), Call("state")])[1].value == [3]
 
 
-@pytest.mark.parametrize("name", ["die", "fault"])
-def test_the_call_that_ended_the_kernel_is_named_and_the_rest_of_its_batch_is_not_made(opened, name):
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("die", "the kernel ended here"), ("fault", "the kernel ended here (Segmentation fault)")],
+)
+def test_the_call_that_ended_the_kernel_is_named_and_the_rest_of_its_batch_is_not_made(opened, name, message):
     notebook = opened(CALLED)
     notebook.run_cells()
     answers = notebook.call([Call("ok", (1,)), Call("ok", (2,)), Call(name), Call("ok", (3,)), Call("missing")])
     passed, skipped = Outcome.PASSED, Outcome.SKIPPED
     assert outcomes(answers) == [passed, passed, Outcome.CRASHED, skipped, skipped]
     assert notebook.call([Call("ok", (3,))])[0].value == 3
-    assert answers[2].error.message.startswith("the kernel ended here")
+    assert answers[2].error.message == message
 
 
 @pytest.mark.slow
@@ -151,6 +154,13 @@ def test_a_function_that_always_kills_uses_up_the_starts(opened, monkeypatch):
     answers = [notebook.call([Call("die")])[0] for _ in range(4)]
     assert outcomes(answers) == [Outcome.CRASHED] * 4
     assert "not started again" in answers[-1].error.message
+
+
+def test_a_call_is_not_blamed_for_the_next_ones_crash(opened):
+    notebook = opened(CALLED)
+    notebook.run_cells()
+    answers = notebook.call([*(Call("ok", (number,)) for number in range(50)), Call("die")])
+    assert outcomes(answers) == [*[Outcome.PASSED] * 50, Outcome.CRASHED]
 
 
 def test_handles_end_with_their_kernel(opened):

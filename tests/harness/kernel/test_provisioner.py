@@ -46,10 +46,10 @@ def test_no_socket_of_the_kernel_is_tcp(opened):
 
 
 def test_a_kernel_that_dies_before_any_student_code_is_our_fault(sandbox, make_plan, monkeypatch):
-    broken = {**trusted_files(), "app.py": b"raise SystemExit(3)"}
+    broken = {**trusted_files(), "app.py": b"raise OSError('no luck')"}
     monkeypatch.setattr("harness.kernel.starts.trusted_files", lambda: broken)
     with LiveNotebook(make_plan("x = 1"), sandbox) as notebook:
-        with pytest.raises(InfrastructureError, match="ended while it started"):
+        with pytest.raises(InfrastructureError, match="ended while it started: OSError: no luck"):
             notebook.run_cells()
         with pytest.raises(InfrastructureError):
             notebook.defined(["x"])
