@@ -280,10 +280,10 @@ class _Writer(_Walk):
 
     def payload(self, data: bytes | memoryview) -> str | int:
         """Raw bytes: as text when they are few or belong to a key, else as the index of a buffer."""
-        self.spend(len(data))
         if len(data) <= INLINE_BYTES or self.keys_open or len(self.buffers) >= self.caps.buffers:
-            self.spend(len(data))  # text has two characters a byte
+            self.spend(2 * len(data))  # characters
             return data.hex()
+        self.spend(len(data))
         self.buffers.append(memoryview(data).toreadonly())
         return len(self.buffers) - 1
 

@@ -444,7 +444,9 @@ def test_too_much_is_an_error_before_it_is_built(value, caps):
 
 
 @pytest.mark.parametrize(
-    "shared", ["x" * 10**5, 1 << 4 * 10**5, frozenset([b"x" * 10**5])], ids=["str", "int", "bytes in a set"]
+    "shared",
+    ["x" * 10**5, 1 << 4 * 10**5, frozenset([b"x" * 10**5]), np.zeros((100, 1_000), np.int8).T],
+    ids=["str", "int", "bytes in a set", "transposed array"],
 )
 def test_a_small_value_repeated_is_refused_before_it_is_written_out(shared):
     tracemalloc.start()
