@@ -122,7 +122,8 @@ class Terminal:
         self.results.print(line)
         if result.message is not None:
             self.results.print(Line(result.message.in_language(self.language)), style="default", new_line_start=True)
-        if result.counterexample is not None:
+        told = result.message is not None and f"`{result.counterexample}`" in result.message.en
+        if result.counterexample is not None and not told:
             self.results.print(Line(result.counterexample, style="cyan"))
 
     def list(self, course: Course) -> None:

@@ -205,7 +205,7 @@ class KernelApp(IPKernelApp):
         warnings.filterwarnings("ignore", message=".*is non-interactive, and thus cannot be shown")  # plt.show()
         guard.install(self.settings["forbidden"], after_import=randomness.AFTER_IMPORT)
         randomness.seed(self.settings["cell_seed"])
-        self.kernel.shell_handlers[REQUEST] = probe.Probe(self.kernel).answer
+        self.kernel.shell_handlers[REQUEST] = probe.Probe(self.kernel, device=self.settings["device"]).answer
 
 
 def _plain_streams() -> None:

@@ -29,7 +29,9 @@ class Missing(Exception):
 class Probe:
     """What the grader talks to."""
 
-    def __init__(self, kernel: Any) -> None:
+    def __init__(self, kernel: Any, *, device: str) -> None:
+        """Tensors that are sent here land on `device`."""
+        self.device = device
         self.namespace: dict[str, Any] = kernel.shell.user_ns
         self.hidden: Mapping[str, Any] = kernel.shell.user_ns_hidden
         self.send = kernel.session.send
@@ -47,7 +49,7 @@ class Probe:
 
     def reply(self, parts: Sequence[Any]) -> list[Any]:
         """The parts of the reply to one item of a request."""
-        operation, *arguments = wire.decode(parts, resolve=self.resolve)
+        operation, *arguments = wire.decode(parts, resolve=self.resolve, device=self.device)
         if operation == "defined":
             return wire.encode(tuple(self.is_defined(name) for name in arguments[0]))
         printed = Printed()

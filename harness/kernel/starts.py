@@ -49,6 +49,7 @@ class Plan:
             forbidden=self.policy.forbidden,
             output_characters=self.limits.output_bytes + MARGIN,
             cell_seed=self.public_seed("cells"),
+            device=self.device,
         )
         return Program(
             module=LAUNCHER,
