@@ -37,8 +37,8 @@ class LocalRunner:
         workers = min(self.jobs, len(tasks))
         pool = ProcessPool(max_workers=workers, initializer=_tie_to_parent, initargs=(os.getpid(),), context=context)
         try:
-            futures: dict[Future[ResultT], Task[ArgumentT]] = {
-                pool.schedule(work, args=(task.argument,), timeout=task.limit_s): task for task in tasks
+            futures: dict[Future[ResultT | Failure], Task[ArgumentT]] = {
+                pool.schedule(_shielded, args=(work, task.argument), timeout=task.limit_s): task for task in tasks
             }
             for future in as_completed(futures):
                 yield Ended(futures[future], _result(future.result, futures[future]))
@@ -47,15 +47,22 @@ class LocalRunner:
             pool.join()
 
 
-def _result(result: Callable[[], ResultT], task: Task[ArgumentT]) -> ResultT | Failure:
+def _shielded(work: Callable[[ArgumentT], ResultT], argument: ArgumentT) -> ResultT | Failure:
+    """Runs in the worker. A bug in marking one submission must not stop the cohort; only its text crosses, for an
+    exception that cannot be rebuilt on the other side would stop the pool."""
+    try:
+        return work(argument)
+    except Exception as error:  # noqa: BLE001 - the boundary: whatever it is becomes this task's failure
+        return Failure("".join(traceback.format_exception(error)))
+
+
+def _result(result: Callable[[], ResultT | Failure], task: Task[ArgumentT]) -> ResultT | Failure:
     try:
         return result()
     except TimeoutError:
         return Failure(f"the worker gave no answer within {task.limit_s:g} s and was ended")
     except (ProcessExpired, BrokenProcessPool) as error:
         return Failure(f"the worker died (exit code {getattr(error, 'exitcode', 'unknown')})")
-    except Exception as error:  # noqa: BLE001 - the boundary: a bug in marking one submission must not stop the cohort
-        return Failure("".join(traceback.format_exception(error)))
 
 
 def _tie_to_parent(parent: int) -> None:

@@ -39,8 +39,14 @@ def test_no_tasks_start_no_worker() -> None:
 def test_a_worker_that_fails_takes_nobody_with_it() -> None:
     from work import misbehave
 
-    wanted = {"raise": "a bug in marking", "exit": "died", "kill": "died", "hang": "within 2 s"}
-    hows = ["fine", "raise", "also fine", "exit", "still fine", "kill", "hang", "fine at last"]
+    wanted = {
+        "raise": "a bug in marking",
+        "stubborn": "cannot be rebuilt",
+        "exit": "died",
+        "kill": "died",
+        "hang": "within 2 s",
+    }
+    hows = ["fine", "raise", "stubborn", "also fine", "exit", "still fine", "kill", "hang", "fine at last"]
     ended = {
         item.task.argument: item.result
         for item in LocalRunner(2).run(misbehave, [Task(how, limit_s=2 if how == "hang" else 60) for how in hows])

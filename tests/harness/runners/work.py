@@ -5,6 +5,8 @@ import signal
 import time
 from pathlib import Path
 
+from harness.errors import ConfigurationError
+
 
 def double(number: int) -> int:
     return 2 * number
@@ -14,6 +16,8 @@ def misbehave(how: str) -> str:
     match how:
         case "raise":
             raise ValueError("a bug in marking")
+        case "stubborn":
+            raise ConfigurationError("cannot be rebuilt", remedy="from its text alone.")
         case "exit":
             os._exit(3)
         case "kill":
