@@ -150,7 +150,7 @@ def decode(
     try:
         return reader.whole(_parse(bytes(views[0]) if views else b"", caps))
     except RecursionError as error:
-        raise WireError("no stack left to decode it") from error
+        raise WireError("no stack left to decode it: it nests too deeply") from error
 
 
 def fingerprint(value: object, *, keep: Keep | None = None, caps: Caps = CAPS) -> str:
@@ -499,7 +499,7 @@ def _parse(head: bytes, caps: Caps) -> Any:
         canonical = _canonical(document) == text
     except WireError:
         raise
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise WireError(f"the first part is not JSON in ASCII ({type(error).__name__})") from error
     if not canonical:
         raise WireError("the first part is not canonical JSON: spaces, duplicate keys, or a second spelling")

@@ -399,27 +399,36 @@ def test_a_value_that_contains_itself_is_an_error(container):
         encode(cyclic)
 
 
-def nested(levels: int) -> list[object]:
-    value: list[object] = []
-    for _ in range(levels - 1):
-        value = [value]
+WRAPPINGS = {"list": lambda x: [x], "tuple": lambda x: (x,), "dict": lambda x: {1: x}, "key": lambda x: frozenset([x])}
+
+
+def nested(levels: int, wrap=WRAPPINGS["list"]) -> object:
+    value = 0
+    for _ in range(levels):
+        value = wrap(value)
     return value
 
 
-def test_depth_is_capped_on_both_sides():
-    deep = Caps(depth=100)
-    assert decode(encode(nested(64))) == nested(64)
+@pytest.mark.parametrize("wrap", WRAPPINGS.values(), ids=WRAPPINGS)
+def test_depth_is_capped_on_both_sides(wrap):
+    assert decode(encode(nested(64, wrap))) == nested(64, wrap)
     with pytest.raises(WireError, match="deeper than 64"):
-        encode(nested(65))
+        encode(nested(65, wrap))
     with pytest.raises(WireError, match="deeper than 64"):
-        decode(encode(nested(65), caps=deep))
-    with pytest.raises(WireError):
-        encode(nested(100_000))
+        decode(encode(nested(65, wrap), caps=Caps(depth=65)))
+
+
+@pytest.mark.parametrize("wrap", WRAPPINGS.values(), ids=WRAPPINGS)
+def test_siblings_do_not_add_to_the_depth(wrap):
+    value = [wrap(number) for number in range(100)]
+    assert there_and_back(value) == value
 
 
 def test_the_recursion_limit_never_shows():
     with pytest.raises(WireError, match="stack"):
         encode(nested(5_000), caps=Caps(depth=10_000))
+    with pytest.raises(WireError, match="stack"):
+        decode([b'{"version":1,"value":' + b"[" * 600 + b"]" * 600 + b"}"], caps=Caps(depth=10_000))
 
 
 @pytest.mark.parametrize(

@@ -237,6 +237,13 @@ def test_the_error_says_where():
         decode(message(node))
 
 
+def test_the_error_quotes_little_of_what_came():
+    for node in ('{"int":%s}', '{"array":[%s,[],""]}', '{"%s":1}' % ("x" * 10**6)):
+        with pytest.raises(WireError) as refusal:
+            decode(message(node.replace("%s", f"[{'0,' * 10**5}0]")))
+        assert len(str(refusal.value)) < 200
+
+
 def test_parts_that_are_not_bytes():
     with pytest.raises(WireError, match="contiguous bytes"):
         decode([memoryview(bytes(8))[::2]])
