@@ -15,7 +15,7 @@ import typer
 
 from harness import cohort, doctor, intake, pipeline, sandbox, terminal
 from harness.course import Assignment, Course, load_course
-from harness.errors import BaremeError, ExitCode, UsageError
+from harness.errors import BaremeError, ExitCode, UnreadableSubmission, UsageError
 from harness.gradebook import Gradebook, exports
 from harness.records import Cohort, Graded, Language, Outcome, Override, RunInfo, Status, Text
 from harness.runners.local import LocalRunner
@@ -72,7 +72,11 @@ def grade(
         loaded, loaded.assignment(assignment), submissions, out, jobs=jobs, seed=seed, device=device,
         sandbox=sandbox_name, resume=resume,
     )  # fmt: skip
-    marked = _mark(order, terminal.Terminal(language))
+    screen = terminal.Terminal(language)
+    marked = _mark(order, screen)
+    for graded in marked.results:
+        if graded.status is Status.UNREADABLE:
+            screen.unreadable(graded)
     typer.echo(str(publish(marked, out, loaded, language)))
     raise typer.Exit(verdict(marked, fail_under))
 
@@ -102,6 +106,8 @@ def check(
         audience="student",
     )
     graded = pipeline.grade(job)
+    if graded.status is Status.UNREADABLE:
+        raise UnreadableSubmission(str(notebook), graded.notices[0].text)
     screen.show(graded)
     raise typer.Exit(_check_code(graded))
 

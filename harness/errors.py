@@ -41,7 +41,9 @@ class UnreadableSubmission(BaremeError):
     """A file that was handed in cannot be read as a notebook; `reason` is the sentence for its author."""
 
     def __init__(self, path: str, reason: Text) -> None:
-        super().__init__(f"{path}: {reason.en}", remedy="Open it in Jupyter, save it again and hand that in.")
+        super().__init__(
+            f"{path}: {reason.en.rstrip('.')}", remedy="Open it in Jupyter, save it again and hand that in."
+        )
         self.reason = reason
 
 

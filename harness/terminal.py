@@ -51,6 +51,15 @@ class Terminal:
         """One line that must not be missed."""
         self.say(warning.fr, warning.en, style="bold yellow")
 
+    def unreadable(self, graded: Graded) -> None:
+        """A file that is no notebook: which one, why, and what its author can do."""
+        name, reason = graded.candidate.notebook, graded.notices[0].text
+        self.say(
+            f"{name} : {reason.fr} À rendre de nouveau, enregistré depuis Jupyter.",
+            f"{name}: {reason.en} To be saved in Jupyter and handed in again.",
+            style="yellow",
+        )
+
     def interrupted(self, out: Path) -> None:
         """After Ctrl-C: what is kept and how to go on."""
         self.say(
