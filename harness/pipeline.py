@@ -236,7 +236,7 @@ def _open(bench: Bench, submission: Submission) -> kernel.LiveNotebook:
             device=bench.job.device,
             seed=kernel_seed(bench.job),
         ),
-        sandbox.choose(bench.job.sandbox),
+        sandbox.choose(bench.job.sandbox, secrets=(bench.job.course,)),
     )
 
 
