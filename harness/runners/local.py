@@ -4,21 +4,22 @@ Covered: a worker that hangs or dies fails its own task alone and is replaced; n
 ends. Not covered: more than one machine.
 """
 
-import ctypes
 import multiprocessing
 import os
+import select
 import signal
+import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from dataclasses import dataclass
 
+import psutil
 from pebble import ProcessExpired, ProcessPool  # the standard library's pool breaks whole when one worker dies
 
 from harness.runners.contract import ArgumentT, Ended, Failure, ResultT, Task
-
-PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +67,20 @@ def _result(result: Callable[[], ResultT | Failure], task: Task[ArgumentT]) -> R
 
 
 def _tie_to_parent(parent: int) -> None:
-    """End this worker when the grader ends, even by SIGKILL; leave Ctrl-C to the grader."""
+    """End this worker, and first all that it has started, when the grader ends; leave Ctrl-C to the grader."""
     # a handler, not SIG_IGN: that would be inherited by kernels, which could then not be interrupted
     signal.signal(signal.SIGINT, lambda *_: None)
-    if hasattr(os, "pidfd_open"):  # Linux
-        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:  # it ended before the line above
+    try:
+        grader = os.pidfd_open(parent)
+    except ProcessLookupError:  # it has ended already
         os._exit(1)
+    threading.Thread(target=_end_with, args=(grader,), name="end with the grader", daemon=True).start()
+
+
+def _end_with(grader: int) -> None:
+    # Not PR_SET_PDEATHSIG: a worker that is killed at once leaves behind a sandbox that was just being built
+    select.select([grader], [], [])
+    for child in psutil.Process().children(recursive=True):
+        with suppress(psutil.NoSuchProcess):
+            child.kill()
+    os.kill(os.getpid(), signal.SIGKILL)

@@ -76,7 +76,7 @@ def test_kernels_started_by_a_worker_can_be_interrupted() -> None:
     assert [item.result for item in LocalRunner(1).run(interruptible, [Task(0, 60)])] == [True]
 
 
-def test_workers_end_with_a_grader_that_is_killed(tmp_path: Path) -> None:
+def test_workers_and_all_they_started_end_with_a_grader_that_is_killed(tmp_path: Path) -> None:
     pids = tmp_path / "pids"
     pids.mkdir()
     program = (
@@ -89,7 +89,7 @@ def test_workers_end_with_a_grader_that_is_killed(tmp_path: Path) -> None:
     script = tmp_path / "grader.py"
     script.write_text(program, encoding="utf-8")
     grader = subprocess.Popen([sys.executable, script], env={"PYTHONPATH": str(HERE)})
-    _until(lambda: len(list(pids.iterdir())) == 2)
+    _until(lambda: len(list(pids.iterdir())) == 4)
     grader.send_signal(signal.SIGKILL)
     grader.wait()
     _until(lambda: not any(psutil.pid_exists(int(path.name)) for path in pids.iterdir()))

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import time
 from pathlib import Path
 
@@ -28,7 +29,10 @@ def misbehave(how: str) -> str:
 
 
 def say_who_and_hang(folder: str) -> None:
+    """With a child that detaches itself, as a sandbox that is just being built has not yet tied itself to us."""
+    child = subprocess.Popen(["sleep", "600"], start_new_session=True)
     Path(folder, str(os.getpid())).touch()
+    Path(folder, str(child.pid)).touch()
     time.sleep(600)
 
 
