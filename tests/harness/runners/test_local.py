@@ -1,5 +1,6 @@
 """Worker processes: every task ends once; a hang, a death or a bug fails its own task alone; nothing is left."""
 
+import contextlib
 import signal
 import subprocess
 import sys
@@ -96,8 +97,14 @@ def test_workers_and_all_they_started_end_with_a_grader_that_is_killed(tmp_path:
 
 
 def _workers() -> list[psutil.Process]:
-    """Our children, less the resource tracker that Python's multiprocessing keeps until we end."""
-    return [child for child in psutil.Process().children() if "resource_tracker" not in " ".join(child.cmdline())]
+    """Our worker processes; multiprocessing's resource tracker stays, and other tests have other children."""
+    return [child for child in psutil.Process().children() if "spawn_main" in _command_line(child)]
+
+
+def _command_line(process: psutil.Process) -> str:
+    with contextlib.suppress(psutil.NoSuchProcess, psutil.ZombieProcess):
+        return " ".join(process.cmdline())
+    return ""
 
 
 def _until(condition, limit_s: float = 30.0) -> None:
