@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -66,8 +66,8 @@ class Bareme:
         return where
 
 
-@pytest.fixture(scope="session")
-def orphans() -> Callable[[], list[str]]:
+@pytest.fixture(scope="module")
+def orphans() -> Iterator[Callable[[], list[str]]]:
     """The command lines of processes that outlived the command that started them: Linux hands them to us."""
     libc = ctypes.CDLL(None, use_errno=True)
     assert libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
@@ -77,7 +77,9 @@ def orphans() -> Callable[[], list[str]]:
         _, alive = psutil.wait_procs(psutil.Process().children(recursive=True), timeout=ENDING_S)
         return [" ".join(child.cmdline()) for child in alive]
 
-    return living
+    yield living
+    assert libc.prctl(PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0) == 0
+    living()  # collects what has ended, so that later tests see no children but their own
 
 
 @pytest.fixture(scope="session")
