@@ -170,6 +170,7 @@ def settle(bench: Bench, work: Work) -> Work:
 def load(folder: Path) -> Course:
     """The course in `folder`, read once a process; from then on its own modules, such as a private oracle, import."""
     course = load_course(folder)
+    sys.dont_write_bytecode = True  # nothing of ours is left in a course's folder
     sys.path.append(str(folder))
     return course
 

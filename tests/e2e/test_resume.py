@@ -63,6 +63,7 @@ def test_ctrl_c_keeps_what_is_finished_and_says_how_to_go_on(
     grader = subprocess.Popen(
         bareme.line("grade", SLUG, folder, "--out", tmp_path, "--jobs", 2, "--seed", seed, "--lang", "en"),
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background jobs ignore it
     )  # fmt: skip
     first = grader.stderr.readline()
     grader.send_signal(signal.SIGINT)

@@ -43,6 +43,10 @@ class Marked:
 class Grader:
     """The command, in a process whose every descendant comes back to this one when it is orphaned."""
 
+    def __init__(self) -> None:
+        """Children that other tests have left to this process are none of ours."""
+        self.before = {child.pid for child in psutil.Process().children(recursive=True)}
+
     @staticmethod
     def hand_in(where: Path, student: str, source: str, files: dict[str, str] | None = None) -> None:
         """One student's folder: the notebook, the honest module that it starts from, and `files`."""
@@ -69,11 +73,12 @@ class Grader:
         assert not done.returncode, done.stderr
         return Marked(submissions, out, self.running(), results(out))
 
-    @staticmethod
-    def running() -> list[str]:
+    def running(self) -> list[str]:
         """Command lines of whatever runs below this process; what has only to be waited for does not."""
         lines = []
         for child in psutil.Process().children(recursive=True):
+            if child.pid in self.before:
+                continue
             with suppress(psutil.NoSuchProcess):  # also what is a zombie by now
                 lines.append(" ".join(child.cmdline()))
         return [line for line in lines if line]  # on its way out a process has none

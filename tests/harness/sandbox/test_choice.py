@@ -1,6 +1,7 @@
 """Choosing a sandbox, and what is said about it."""
 
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -110,4 +111,8 @@ def test_our_own_packages_are_secrets():
     folders = {folder.name for folder in choice.our_folders()}
     assert folders == {"harness", "reference", "assignments", "reports"}
     assert all(isinstance(folder, Path) and folder.is_dir() for folder in choice.our_folders())
-    assert sys.modules.get("reference") is None  # found, not imported
+    found = (
+        "import sys; from harness.sandbox.choice import our_folders; our_folders(); print('reference' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", found], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"  # found, not imported
