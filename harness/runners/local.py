@@ -4,6 +4,7 @@ Covered: a worker that hangs or dies fails its own task alone and is replaced; n
 ends. Not covered: more than one machine.
 """
 
+import ctypes
 import multiprocessing
 import os
 import select
@@ -20,6 +21,10 @@ import psutil
 from pebble import ProcessExpired, ProcessPool  # the standard library's pool breaks whole when one worker dies
 
 from harness.runners.contract import ArgumentT, Ended, Failure, ResultT, Task
+
+PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
+ENDING_S = 0.2  # for what was killed to be gone; then we look again
+LOOKS = 5  # a sandbox that is being built is three processes deep
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +75,7 @@ def _tie_to_parent(parent: int) -> None:
     """End this worker, and first all that it has started, when the grader ends; leave Ctrl-C to the grader."""
     # a handler, not SIG_IGN: that would be inherited by kernels, which could then not be interrupted
     signal.signal(signal.SIGINT, lambda *_: None)
+    signal.signal(signal.SIGTERM, lambda *_: _end())  # how the pool ends a worker
     try:
         grader = os.pidfd_open(parent)
     except ProcessLookupError:  # it has ended already
@@ -80,7 +86,16 @@ def _tie_to_parent(parent: int) -> None:
 def _end_with(grader: int) -> None:
     # Not PR_SET_PDEATHSIG: a worker that is killed at once leaves behind a sandbox that was just being built
     select.select([grader], [], [])
-    for child in psutil.Process().children(recursive=True):
-        with suppress(psutil.NoSuchProcess):
-            child.kill()
+    _end()
+
+
+def _end() -> None:
+    """End what this worker has started, then the worker; what loses its parent meanwhile comes to us and is found."""
+    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)
+    for _ in range(LOOKS):
+        children = psutil.Process().children(recursive=True)
+        for child in children:
+            with suppress(psutil.NoSuchProcess):
+                child.kill()
+        psutil.wait_procs(children, timeout=ENDING_S)
     os.kill(os.getpid(), signal.SIGKILL)

@@ -57,7 +57,7 @@ def test_twenty_kills(
 
 
 def test_ctrl_c_keeps_what_is_finished_and_says_how_to_go_on(
-    bareme: Any, folder: Path, undisturbed: tuple[Any, float], seed: int, tmp_path: Path
+    bareme: Any, folder: Path, undisturbed: tuple[Any, float], seed: int, orphans: Any, tmp_path: Path
 ) -> None:
     wanted, _ = undisturbed
     grader = subprocess.Popen(
@@ -71,5 +71,6 @@ def test_ctrl_c_keeps_what_is_finished_and_says_how_to_go_on(
     assert first.startswith("1/")
     assert "--resume" in errors
     assert grader.returncode == 130
+    assert orphans() == []
     assert bareme("grade", SLUG, folder, "--out", tmp_path, "--resume").returncode == 0
     assert bareme.comparable(tmp_path) == wanted

@@ -71,6 +71,16 @@ def test_leaving_the_loop_ends_the_workers() -> None:
     assert not _workers()
 
 
+def test_leaving_the_loop_ends_what_the_workers_started(tmp_path: Path) -> None:
+    from work import double, either, say_who_and_hang
+
+    ended = LocalRunner(1).run(either, [Task((double, 1), 60), Task((say_who_and_hang, str(tmp_path)), 600)])
+    next(ended)
+    _until(lambda: len(list(tmp_path.iterdir())) == 2)
+    ended.close()
+    _until(lambda: not any(psutil.pid_exists(int(path.name)) for path in tmp_path.iterdir()))
+
+
 def test_kernels_started_by_a_worker_can_be_interrupted() -> None:
     from work import interruptible
 

@@ -4,7 +4,9 @@ import os
 import signal
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from harness.errors import ConfigurationError
 
@@ -39,3 +41,9 @@ def say_who_and_hang(folder: str) -> None:
 def interruptible(_: int) -> bool:
     """Whether a program started from here can be interrupted: SIG_IGN would have been inherited."""
     return signal.getsignal(signal.SIGINT) is not signal.SIG_IGN
+
+
+def either(task: tuple[Callable[[Any], Any], Any]) -> Any:
+    """Call what the task brings along."""
+    work, argument = task
+    return work(argument)
