@@ -10,6 +10,7 @@ import os
 import select
 import signal
 import threading
+import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, as_completed
@@ -24,6 +25,7 @@ from harness.runners.contract import ArgumentT, Ended, Failure, ResultT, Task
 
 PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 ENDING_S = 0.2  # for what was killed to be gone; then we look again
+HEEDED_S = 10.0  # for the main thread to come out of whatever it computes
 LOOKS = 5  # a sandbox that is being built is three processes deep
 
 
@@ -86,6 +88,9 @@ def _tie_to_parent(parent: int) -> None:
 def _end_with(grader: int) -> None:
     # Not PR_SET_PDEATHSIG: a worker that is killed at once leaves behind a sandbox that was just being built
     select.select([grader], [], [])
+    # on the main thread, which would else see its kernel die and start another while we are at it
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(HEEDED_S)
     _end()
 
 

@@ -72,9 +72,11 @@ def orphans() -> Iterator[Callable[[], list[str]]]:
     libc = ctypes.CDLL(None, use_errno=True)
     assert libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
 
+    before = set(psutil.Process().children(recursive=True))  # left to this process by other tests
+
     def living() -> list[str]:
         # those that are ending just now get a moment; what has ended waits for us to collect it
-        _, alive = psutil.wait_procs(psutil.Process().children(recursive=True), timeout=ENDING_S)
+        _, alive = psutil.wait_procs(set(psutil.Process().children(recursive=True)) - before, timeout=ENDING_S)
         return [" ".join(child.cmdline()) for child in alive]
 
     yield living
