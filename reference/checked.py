@@ -38,4 +38,5 @@ def checked(function: Callable[P, R]) -> Callable[P, R]:
         finally:
             random.setstate(state)
 
+    held.__checked__ = True  # type: ignore[attr-defined]  # so that a test can tell
     return held

@@ -1,8 +1,15 @@
-"""For all tests: those that need a GPU say so, and are skipped with a reason where there is none."""
+"""For all tests: those that need a GPU say so; proofs of the oracle are gathered into the file that is asked for."""
+
+import json
+from pathlib import Path
 
 import pytest
 
 from harness.doctor import gpu
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--proofs", type=Path, metavar="FILE", help="write what the oracle's proofs measured, as JSON")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -10,3 +17,25 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     if marked and gpu() is None:
         for item in marked:
             item.add_marker(pytest.mark.skip(reason="needs a GPU: nvidia-smi finds none"))
+
+
+class Gather:
+    """Keeps the proofs of passed tests, wherever they ran, and writes them when all is over."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.proofs: list[object] = []
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.when == "call" and report.passed:
+            self.proofs += [value for name, value in report.user_properties if name == "proof"]
+
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        if not hasattr(session.config, "workerinput"):  # a worker of xdist hands its reports over instead
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self.path.write_text(json.dumps(self.proofs, indent=0) + "\n")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if path := config.getoption("--proofs"):
+        config.pluginmanager.register(Gather(path))

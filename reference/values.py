@@ -1,0 +1,88 @@
+"""Rules about values that several components share: what comes in is in range, or a ValueError quotes what it was.
+
+Covers ranges, finiteness, logits, probabilities and token ids. Shapes and types are held by `reference.checked`.
+"""
+
+from typing import Any
+
+import numpy as np
+import torch
+
+SUM_TOLERANCE = 1e-9  # of probabilities: far above the rounding of a million float64 additions, far below a slip
+
+
+def at_least(name: str, value: float, minimum: float) -> None:
+    """Hold `value` to `minimum` or more.
+
+    Raises:
+        ValueError: it is less, or NaN.
+
+    >>> at_least("n_merges", -1, 0)
+    Traceback (most recent call last):
+    ValueError: n_merges: expected 0 or more, got -1
+    """
+    if not value >= minimum:
+        raise ValueError(f"{name}: expected {minimum} or more, got {value}")
+
+
+def finite(name: str, values: Any) -> None:
+    """Hold every entry of an array or tensor to a finite number.
+
+    Raises:
+        ValueError: an entry is NaN or infinite; the first one is quoted.
+
+    >>> finite("x", np.array([1.0, np.nan]))
+    Traceback (most recent call last):
+    ValueError: x: expected finite values, got nan
+    """
+    _hold(name, values, _isfinite(values), "finite values")
+
+
+def logits(name: str, values: Any) -> None:
+    """Hold every entry to a finite number or -inf, which stands for "never".
+
+    Raises:
+        ValueError: an entry is NaN or +inf.
+
+    >>> logits("logits", torch.tensor([0.0, -torch.inf]))
+    """
+    _hold(name, values, _isfinite(values) | (values == -np.inf), "finite values or -inf")
+
+
+def distribution(name: str, values: Any) -> None:
+    """Hold the last dimension to probabilities: not negative, summing to 1 within `SUM_TOLERANCE`.
+
+    Raises:
+        ValueError: an entry is negative or NaN, or a sum is off.
+
+    >>> distribution("p", np.array([0.5, 0.4]))
+    Traceback (most recent call last):
+    ValueError: p: expected probabilities that sum to 1, got a sum of 0.9
+    """
+    _hold(name, values, values >= 0, "probabilities of 0 or more")
+    totals = values.sum(-1)
+    _hold(name, totals, abs(totals - 1) <= SUM_TOLERANCE, "probabilities that sum to 1", got="a sum of ")
+
+
+def token_ids(name: str, values: Any, n_tokens: int) -> None:
+    """Hold every entry of an array or tensor of integers to a known token id.
+
+    Raises:
+        ValueError: an id is negative, or `n_tokens` or more.
+
+    >>> token_ids("ids", np.array([0, 7]), n_tokens=7)
+    Traceback (most recent call last):
+    ValueError: ids: expected token ids from 0 to 6, got 7
+    """
+    _hold(name, values, (values >= 0) & (values < n_tokens), f"token ids from 0 to {n_tokens - 1}")
+
+
+def _isfinite(values: Any) -> Any:
+    return torch.isfinite(values) if isinstance(values, torch.Tensor) else np.isfinite(values)
+
+
+def _hold(name: str, values: Any, good: Any, expected: str, got: str = "") -> None:
+    """Raise with the first entry of `values` where `good` is false."""
+    if not good.all():
+        wrong = values[~good] if values.ndim else values.reshape(1)
+        raise ValueError(f"{name}: expected {expected}, got {got}{wrong.reshape(-1)[0].item():g}")
