@@ -5,13 +5,16 @@ BIN = $(VENV)/bin
 READY = $(VENV)/.ready
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test check fast clean
+PROOFS = build/proofs.json
+
+.PHONY: demo test check fast reference clean
 
 demo: $(READY)  ## mark the bundled cohort and say where the reports are
 	$(BIN)/bareme demo --out bareme-demo
 
-test: $(READY)  ## all tests
-	$(BIN)/python -m pytest
+test: $(READY)  ## all tests, and that docs/reference.md still says what the oracle's proofs measure
+	$(BIN)/python -m pytest --proofs $(PROOFS)
+	$(BIN)/python benchmarks/reference_table.py $(PROOFS) --check
 
 fast: $(READY)  ## the tests that take under a second each
 	$(BIN)/python -m pytest -m "not slow"
@@ -22,6 +25,10 @@ check: $(READY)  ## format, lint, types, import direction, doctests
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest --doctest-modules reference harness reports
+
+reference: $(READY)  ## docs/reference.md, from what the oracle's proofs measure
+	$(BIN)/python -m pytest tests/reference --proofs $(PROOFS)
+	$(BIN)/python benchmarks/reference_table.py $(PROOFS)
 
 clean:
 	rm -rf $(VENV) bareme-demo build dist *.egg-info
