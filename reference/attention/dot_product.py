@@ -8,6 +8,7 @@ from torch import Tensor
 
 from reference.attention.weights import softmax
 from reference.checked import checked
+from reference.values import finite
 
 
 @checked
@@ -15,12 +16,13 @@ def scaled_dot_product(
     q: Float64[Tensor, "*B T d"],
     k: Float64[Tensor, "*B S d"],
     v: Float64[Tensor, "*B S e"],
-    mask: Bool[Tensor, "T S"] | None = None,
+    mask: Bool[Tensor, "*#B #T #S"] | None = None,
 ) -> tuple[Float64[Tensor, "*B T e"], Float64[Tensor, "*B T S"]]:
     """Let every query gather the values whose keys resemble it.
 
     weights = softmax(q kᵀ / √d), outputs = weights v. Where the mask is false the score is -inf, so the weight is
-    exactly 0; a query that may look nowhere, or S = 0, gives zeros.
+    exactly 0; a query that may look nowhere, or S = 0, gives zeros. T = 0: empty. Scores up to the largest float64 are
+    fine; one that overflows is refused, masked or not.
 
     Source: Vaswani et al. 2017 (arXiv:1706.03762), equation 1.
     Departs from it: a fully masked query has a value.
@@ -29,11 +31,12 @@ def scaled_dot_product(
         q: queries.
         k: keys, of the queries' width.
         v: values, one for each key.
-        mask: true where query T may look at key S, the same for the whole batch; None: everywhere.
+        mask: true where query T may look at key S; a dimension of 1, or a leading one left out, stands for all. None:
+            everywhere.
     Returns:
         Outputs and weights.
     Raises:
-        ValueError: d is 0, or a score is not finite.
+        ValueError: d is 0, or a score or a value is not finite.
 
     Cost: O(B·T·S·(d + e)) time, O(B·T·S) memory.
 
@@ -43,13 +46,20 @@ def scaled_dot_product(
     >>> scaled_dot_product(q, k, v, torch.tensor([[False, True]]))[0].tolist()
     [[[8.0]]]
     """
-    width = q.shape[-1]
-    if width == 0:
-        raise ValueError("q: expected a width d of 1 or more, got 0")
-    scores = q @ k.transpose(-2, -1) / math.sqrt(width)  # (*B, T, S)
-    if not scores.isfinite().all():
-        raise ValueError(f"q kᵀ / √d: expected finite scores, got {scores[~scores.isfinite()][0].item()}")
+    scores = scaled_scores(q, k)
+    finite("v", v)
     if mask is not None:
         scores = scores.masked_fill(~mask, -torch.inf)
     weights = softmax(scores)
     return weights @ v, weights  # (*B, T, e), (*B, T, S)
+
+
+def scaled_scores(q: Float64[Tensor, "*B T d"], k: Float64[Tensor, "*B S d"]) -> Float64[Tensor, "*B T S"]:
+    """q kᵀ / √d, refused where d is 0 or a score is not finite."""
+    width = q.shape[-1]
+    if width == 0:
+        raise ValueError("q: expected a width d of 1 or more, got 0")
+    scores = q @ k.transpose(-2, -1) / math.sqrt(width)
+    if not scores.isfinite().all():
+        raise ValueError(f"q kᵀ / √d: expected finite scores, got {scores[~scores.isfinite()][0].item()}")
+    return scores

@@ -1,7 +1,7 @@
-"""Softmax and the causal mask: who may look where, and how much. Not covered: temperature, other masks."""
+"""Softmax: from scores to weights. Not covered: temperature, running over blocks."""
 
 import torch
-from jaxtyping import Bool, Float64
+from jaxtyping import Float64
 from torch import Tensor
 
 from reference.checked import checked
@@ -38,27 +38,3 @@ def softmax(scores: Float64[Tensor, "*rows n"]) -> Float64[Tensor, "*rows n"]:
     exponentials = torch.exp(scores - peak.masked_fill(peak == -torch.inf, 0.0))  # (*rows, n)
     totals = exponentials.sum(dim=-1, keepdim=True)  # (*rows, 1): at least 1, or 0 when all is masked
     return exponentials / totals.masked_fill(totals == 0, 1.0)
-
-
-@checked
-def causal_mask(n: int) -> Bool[Tensor, "n n"]:
-    """Say which positions each position may look at: itself and those before it.
-
-    mask[i, j] is true where j <= i. Length 0: an empty (0, 0) mask.
-
-    Source: Vaswani et al. 2017 (arXiv:1706.03762), section 3.2.3.
-
-    Args:
-        n: length, 0 or more.
-    Raises:
-        ValueError: `n` is negative.
-
-    Cost: O(n²).
-
-    >>> causal_mask(3).int().tolist()
-    [[1, 0, 0], [1, 1, 0], [1, 1, 1]]
-    """
-    if n < 0:
-        raise ValueError(f"n: expected 0 or more, got {n}")
-    position = torch.arange(n)
-    return position[None, :] <= position[:, None]  # (1, n) <= (n, 1): (n, n)
