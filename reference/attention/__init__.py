@@ -1,7 +1,8 @@
-"""Attention as in the transformer: softmax, masks, scaled dot product, heads of every kind, a cache.
+"""Attention as in the transformer: softmax, masks, scaled dot product, heads of every kind, a cache, tiles.
 
-Covers self- and cross-attention, grouped and multi-query heads, causal, sliding-window and padding masks, and cached
-decoding, in float64, differentiable. Not covered: dropout, biases, positions (see `reference.positional`), speed.
+Covers self- and cross-attention, grouped and multi-query heads, causal, sliding-window and padding masks, cached
+decoding, and tiled attention with its backward pass, in float64, differentiable. Not covered: dropout, biases,
+positions (see `reference.positional`), speed.
 
 One letter per dimension, the same in every signature: B batch, T query positions, S key positions, D model width, M
 width of a memory, H heads of queries, G heads of keys and values, d width of a query and of a key, e width of a value,
@@ -13,6 +14,7 @@ from reference.attention.dot_product import scaled_dot_product
 from reference.attention.grouped import grouped_query
 from reference.attention.masks import causal_mask, padding_mask, sliding_window_mask
 from reference.attention.multi_head import cross_attention, multi_head
+from reference.attention.tiled import tiled_attention
 from reference.attention.weights import softmax
 
 __all__ = [
@@ -26,4 +28,5 @@ __all__ = [
     "scaled_dot_product",
     "sliding_window_mask",
     "softmax",
+    "tiled_attention",
 ]

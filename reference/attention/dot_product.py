@@ -54,12 +54,16 @@ def scaled_dot_product(
     return weights @ v, weights  # (*B, T, e), (*B, T, S)
 
 
+def root_width(q: Float64[Tensor, "*B T d"]) -> float:
+    """√d, refused where d is 0."""
+    if q.shape[-1] == 0:
+        raise ValueError("q: expected a width d of 1 or more, got 0")
+    return math.sqrt(q.shape[-1])
+
+
 def scaled_scores(q: Float64[Tensor, "*B T d"], k: Float64[Tensor, "*B S d"]) -> Float64[Tensor, "*B T S"]:
     """q kᵀ / √d, refused where d is 0 or a score is not finite."""
-    width = q.shape[-1]
-    if width == 0:
-        raise ValueError("q: expected a width d of 1 or more, got 0")
-    scores = q @ k.transpose(-2, -1) / math.sqrt(width)
+    scores = q @ k.transpose(-2, -1) / root_width(q)
     if not scores.isfinite().all():
         raise ValueError(f"q kᵀ / √d: expected finite scores, got {scores[~scores.isfinite()][0].item()}")
     return scores

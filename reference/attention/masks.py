@@ -88,7 +88,12 @@ def padding_mask(lengths: Int64[Tensor, " B"], n: int) -> Bool[Tensor, "B n"]:
     [[1, 0, 0], [1, 1, 1]]
     """
     at_least("n", n, 0)
+    require_lengths(lengths, n)
+    return torch.arange(n, device=lengths.device) < lengths[:, None]  # (n,) < (B, 1): (B, n)
+
+
+def require_lengths(lengths: Int64[Tensor, "*B"], n: int) -> None:
+    """Hold every length to 0 to n, both included."""
     outside = (lengths < 0) | (lengths > n)
     if outside.any():
-        raise ValueError(f"lengths: expected 0 to n = {n}, got {lengths[outside][0].item()}")
-    return torch.arange(n, device=lengths.device) < lengths[:, None]  # (n,) < (B, 1): (B, n)
+        raise ValueError(f"lengths: expected 0 to {n}, got {lengths[outside][0].item()}")
