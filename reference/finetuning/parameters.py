@@ -1,0 +1,77 @@
+"""Which parameters of a model train, and how many they are. Not covered: learning rates by layer, counts by formula."""
+
+import re
+
+from torch import nn
+
+from reference.checked import checked
+
+
+@checked
+def train_only(model: nn.Module, pattern: str) -> list[str]:
+    """Let the parameters train whose name matches, and freeze all others; ".*" is full fine-tuning.
+
+    A name matches as a whole: "head" does not match "head.weight", "head\\..*" does. A parameter that the model holds
+    under several names (tied weights) trains when one of them matches. Buffers, such as the running statistics of
+    batch normalisation, are no parameters: only evaluation mode keeps those.
+
+    Source: Howard and Ruder 2018 (arXiv:1801.06146), section 3.3 (unfreezing by layers).
+
+    Args:
+        model: changed in place, `requires_grad` only.
+        pattern: a regular expression.
+    Returns:
+        Names of the parameters that train, in the model's order, tied ones once.
+    Raises:
+        ValueError: the pattern is no regular expression, or matches nothing.
+
+    Cost: O(P) for P parameter tensors.
+
+    >>> model = nn.Sequential(nn.Linear(3, 2), nn.Linear(2, 1))
+    >>> train_only(model, r"1\\..*")
+    ['1.weight', '1.bias']
+    >>> model[0].weight.requires_grad
+    False
+    """
+    name_of = compiled(pattern)
+    wanted = [
+        parameter for name, parameter in model.named_parameters(remove_duplicate=False) if name_of.fullmatch(name)
+    ]
+    if not wanted:
+        raise ValueError(f"pattern: expected a match among the model's parameters, got none for {pattern!r}")
+    model.requires_grad_(False)
+    for parameter in wanted:
+        parameter.requires_grad_(True)
+    return [name for name, parameter in model.named_parameters() if parameter.requires_grad]
+
+
+@checked
+def count_parameters(model: nn.Module) -> tuple[int, int]:
+    """Count the numbers in a model's parameters: those that train, and all.
+
+    Tied parameters count once, buffers not at all. A model without parameters: (0, 0).
+
+    Source: Hu et al. 2021 (arXiv:2106.09685), table 2 (trainable parameters).
+
+    Args:
+        model: any module.
+    Returns:
+        (trainable, total).
+    Raises:
+        TypeError: a wrong type or shape.
+
+    Cost: O(P) for P parameter tensors.
+
+    >>> count_parameters(nn.Linear(3, 2))
+    (8, 8)
+    """
+    sizes = [(parameter.numel(), parameter.requires_grad) for parameter in model.parameters()]
+    return sum(size for size, trains in sizes if trains), sum(size for size, _ in sizes)
+
+
+def compiled(pattern: str) -> re.Pattern[str]:
+    """The regular expression, or a ValueError that says what is wrong with it."""
+    try:
+        return re.compile(pattern)
+    except re.error as error:
+        raise ValueError(f"pattern: expected a regular expression, got {pattern!r} ({error})") from error
