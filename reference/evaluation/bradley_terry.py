@@ -147,9 +147,9 @@ def _connected(wins: Float64[np.ndarray, "P P"]) -> bool:
 def _newton_step(
     wins: Float64[np.ndarray, "P P"], games: Float64[np.ndarray, "P P"], strengths: Float64[np.ndarray, " P"]
 ) -> Float64[np.ndarray, " P"]:
-    """Solve (negative Hessian) step = gradient; a constant added everywhere fixes the direction that changes nothing."""
+    """Solve (negative Hessian) step = gradient; a constant added everywhere settles the common shift."""
     chance = expit(strengths[:, None] - strengths)  # (P, P): of i against j
-    gradient = (wins - games * chance).sum(axis=1)
+    gradient = (wins * chance.T - wins.T * chance).sum(axis=1)  # wins beyond what was to be expected
     weights = games * chance * chance.T  # (P, P)
     curvature = np.diag(weights.sum(axis=1)) - weights  # (P, P), its rows sum to 0
     curvature += weights.max() or 1.0

@@ -16,7 +16,9 @@ from reference.values import at_least
 
 @checked
 def continuation_log_probabilities(
-    model: Callable[[Tensor], Tensor], context: Int64[Tensor, " c"], continuation: Int64[Tensor, " n"]
+    model: Callable[[Int64[Tensor, "1 T"]], Float64[Tensor, "1 T V"]],
+    context: Int64[Tensor, " c"],
+    continuation: Int64[Tensor, " n"],
 ) -> Float64[Tensor, " n"]:
     """Ask the model for the log-probability of each token of a continuation.
 
