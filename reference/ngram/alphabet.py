@@ -48,6 +48,14 @@ def ngrams(name: str, *, order: int) -> list[str]:
 def transitions(name: str) -> list[tuple[str, str]]:
     """The bigrams of `name` as pairs (symbol, next symbol), from the initial boundary to the final one.
 
+    Empty name: the single pair of two boundaries.
+
+    Source: Jurafsky and Martin, Speech and Language Processing (3rd edition draft), section 3.1.
+
+    Args:
+        name: symbols of `ALPHABET` other than the boundary.
+    Returns:
+        len(name) + 1 pairs.
     Raises:
         ValueError: `name` holds a symbol that is not in the alphabet, or a boundary.
 

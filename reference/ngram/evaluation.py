@@ -16,6 +16,9 @@ def transition_table(name: str, probabilities: Float64[np.ndarray, "V V"]) -> li
 
     Empty name: the single transition from boundary to boundary.
 
+    Source: Jurafsky and Martin, Speech and Language Processing (3rd edition draft), section 3.1 (the chain rule for
+    bigrams).
+
     Args:
         name: a first name, see `ngrams`.
         probabilities: row i is the distribution of the symbol that follows symbol i.

@@ -61,6 +61,13 @@ def name_probability(name: str, probabilities: Float64[np.ndarray, "V V"]) -> fl
     The product of its transitions; a name of `MAX_LENGTH` symbols is cut, not ended, so its last transition (to the
     boundary) does not count. A longer name has probability 0.
 
+    Source: Jurafsky and Martin, Speech and Language Processing (3rd edition draft), section 3.1 (the chain rule for
+    bigrams).
+    Departs from it: names are cut at `MAX_LENGTH`.
+
+    Args:
+        name: a first name, see `ngrams`.
+        probabilities: row i is the distribution of the symbol that follows symbol i.
     Raises:
         ValueError: an unknown symbol, or rows that are not distributions over the alphabet.
 
@@ -87,6 +94,13 @@ def prefix_distribution(probabilities: Float64[np.ndarray, "V V"], *, length: in
     A name that ends before is its own prefix, so length 1 gives the first symbol, or "" for the empty name, and
     `MAX_LENGTH` gives whole names. Prefixes of probability zero have no key.
 
+    Source: Shannon 1948, A Mathematical Theory of Communication, section 4 (a source as a walk through its states).
+
+    Args:
+        probabilities: row i is the distribution of the symbol that follows symbol i.
+        length: 0 to `MAX_LENGTH`.
+    Returns:
+        Prefix -> probability, above 0; they sum to 1.
     Raises:
         ValueError: `length` is not within 0 to `MAX_LENGTH`, or rows are not distributions over the alphabet.
 
@@ -120,6 +134,12 @@ def length_distribution(probabilities: Float64[np.ndarray, "V V"]) -> Float64[np
     With s(t) the distribution of the t-th symbol over names that have not ended, s(t+1) = s(t) p without the boundary;
     what goes to the boundary at step t + 1 has length t, and what is left after L steps has length L.
 
+    Source: Shannon 1948, A Mathematical Theory of Communication, section 4 (a source as a walk through its states).
+
+    Args:
+        probabilities: row i is the distribution of the symbol that follows symbol i.
+    Returns:
+        L + 1 probabilities that sum to 1.
     Raises:
         ValueError: rows are not distributions over the alphabet.
 

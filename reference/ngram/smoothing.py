@@ -1,4 +1,4 @@
-"""From counts to probabilities, by additive smoothing. Not covered: discounting, back-off, interpolation."""
+"""From counts of names to probabilities, by additive smoothing. Not covered: any other order (see `additive`)."""
 
 import math
 from collections.abc import Mapping
@@ -36,7 +36,7 @@ def bigram_probabilities(counts: Int[np.ndarray, "V V"], k: float | int) -> Floa
     >>> bigram_probabilities(np.array([[3, 1], [0, 0]]), k=1)[0].round(3)
     array([0.667, 0.333])
     """
-    _require_smoothing(k)
+    require_smoothing(k)
     if not len(counts):
         raise ValueError("counts: expected at least one symbol, got an empty table")
     if (counts < 0).any():
@@ -75,7 +75,7 @@ def trigram_probability(counts: Mapping[str, int], context: str, symbol: str, k:
     >>> trigram_probability(counts, "qx", "l", k=0)
     0.025
     """
-    _require_smoothing(k)
+    require_smoothing(k)
     _require_symbols("context", context, length=2)
     _require_symbols("symbol", symbol, length=1)
     followers = [counts.get(context + follower, 0) for follower in ALPHABET]
@@ -85,9 +85,14 @@ def trigram_probability(counts: Mapping[str, int], context: str, symbol: str, k:
     return (counts.get(context + symbol, 0) + k) / total if total > 0 else 1 / len(ALPHABET)
 
 
-def _require_smoothing(k: float) -> None:
+def require_smoothing(k: float, *, name: str = "k") -> None:
+    """Hold `k`, or what is made of it under another name, to what may be added to a count.
+
+    Raises:
+        ValueError: it is negative or not finite.
+    """
     if not (math.isfinite(k) and k >= 0):
-        raise ValueError(f"k: expected a finite number, 0 or more, got {k}")
+        raise ValueError(f"{name}: expected a finite number, 0 or more, got {k}")
 
 
 def _require_symbols(name: str, value: str, *, length: int) -> None:
