@@ -8,14 +8,21 @@ import ast
 import inspect
 import re
 import sys
+from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
+from typing import Literal, get_args, get_origin
 
+import numpy as np
 import pytest
+import torch
+from jaxtyping import Float64
 
 sys.path.append(str(Path(__file__).parent))  # tests have no packages
 from components import Component, classes, functions
 
 import reference
+from reference.checked import checked
 
 FILES = sorted(Path(reference.__file__).parent.rglob("*.py"))
 FACTORIES = {
@@ -33,7 +40,7 @@ FACTORIES = {
     "zeros",
 }
 MAX_LINES = 200
-ARRAY = re.compile(r"(?<![\w\[.])(Tensor|torch\.Tensor|np\.ndarray)\b")
+ARRAYS = (torch.Tensor, np.ndarray)
 
 functions_named = pytest.mark.parametrize("function", functions(), ids=str)
 
@@ -75,8 +82,12 @@ def test_signature_is_typed_with_shapes_and_held(function: Component) -> None:
 
 
 def _bare(annotation: object) -> bool:
-    """Whether a tensor or array stands in an annotation without jaxtyping's shape around it."""
-    return bool(ARRAY.search(annotation if isinstance(annotation, str) else inspect.formatannotation(annotation)))
+    """Whether a tensor or array stands in an annotation, however deep, without jaxtyping's shape around it."""
+    if isinstance(annotation, list):  # the arguments of a Callable
+        return any(map(_bare, annotation))
+    if get_origin(annotation) is Literal:
+        return False
+    return annotation in ARRAYS or get_origin(annotation) in ARRAYS or any(map(_bare, get_args(annotation)))
 
 
 @pytest.mark.parametrize("one", classes(), ids=str)
@@ -99,3 +110,70 @@ def test_new_tensors_say_their_device(file: Path) -> None:
     made = [call for call in calls if ast.unparse(call.func) in {f"torch.{name}" for name in FACTORIES}]
     silent = [ast.unparse(call) for call in made if "device" not in {keyword.arg for keyword in call.keywords}]
     assert not silent, f"without device=: {silent}"
+
+
+@checked
+def complete(values: Float64[np.ndarray, " n"], k: int) -> float:  # noqa: F722 shapes, not forward references
+    """Do nothing.
+
+    Source: none.
+
+    Args:
+        values: any.
+        k: any.
+    Raises:
+        TypeError: a wrong type or shape.
+
+    Cost: O(1).
+
+    >>> complete(np.ones(1), 1)
+    0.0
+    """
+    return 0.0
+
+
+LACKS = [  # what is taken from the docstring, and the rule that must notice
+    ("Source: none.", test_docstring_says_source_errors_cost_and_shows_an_example),
+    ("Raises:", test_docstring_says_source_errors_cost_and_shows_an_example),
+    ("Cost: O(1).", test_docstring_says_source_errors_cost_and_shows_an_example),
+    (">>> ", test_docstring_says_source_errors_cost_and_shows_an_example),
+    ("k: any.", test_docstring_describes_every_parameter),
+]
+RULES = {rule for _, rule in LACKS} | {test_signature_is_typed_with_shapes_and_held}
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_what_is_complete_passes(rule) -> None:
+    rule(Component("here", "complete", complete))
+
+
+@pytest.mark.parametrize(("part", "rule"), LACKS)
+def test_what_is_missing_is_noticed(part, rule) -> None:
+    @wraps(complete)
+    def incomplete(*args: object) -> object:
+        raise NotImplementedError
+
+    incomplete.__doc__ = str(complete.__doc__).replace(part, "")
+    with pytest.raises(AssertionError, match=r"here\.incomplete"):
+        rule(Component("here", "incomplete", incomplete))
+
+
+def test_a_shape_that_is_missing_is_noticed() -> None:
+    def bare(values: np.ndarray) -> Float64[torch.Tensor, " n"]:  # noqa: F722
+        raise NotImplementedError
+
+    def untyped(values) -> float:
+        raise NotImplementedError
+
+    def held(values: float) -> torch.Tensor | None:
+        raise NotImplementedError
+
+    def deep(values: dict[str, list[np.ndarray]]) -> Callable[[torch.Tensor], float]:
+        raise NotImplementedError
+
+    wrong = {bare: "without a shape", untyped: "without a type", held: "without a shape", deep: "without a shape"}
+    for function, message in wrong.items():
+        with pytest.raises(AssertionError, match=message):
+            test_signature_is_typed_with_shapes_and_held(Component("here", "it", function))
+    with pytest.raises(AssertionError, match="not decorated with @checked"):
+        test_signature_is_typed_with_shapes_and_held(Component("here", "it", complete.__wrapped__))
