@@ -11,6 +11,7 @@ from jaxtyping import Float64, Int64
 from torch import Tensor
 
 from reference.checked import checked
+from reference.values import finite
 
 
 @checked
@@ -35,10 +36,10 @@ def rotary(
     Args:
         x: queries or keys, one row a position.
         positions: of the rows, the same for the whole batch.
-        base: the larger, the slower the last pairs turn.
+        base: the larger, the slower the last pairs turn; 1: all turn alike.
         adjacent: whether neighbours form a pair, as in the paper and in GPT-J.
     Raises:
-        ValueError: d is odd, or `base` is not a finite number above 0.
+        ValueError: d is odd, an entry of `x` is not finite, or `base` is not a finite number, 1 or more.
 
     Cost: O(B·T·d).
 
@@ -51,8 +52,9 @@ def rotary(
     width = x.shape[-1]
     if width % 2:
         raise ValueError(f"x: expected an even width d, got {width}")
-    if not (math.isfinite(base) and base > 0):
-        raise ValueError(f"base: expected a finite number above 0, got {base}")
+    if not (math.isfinite(base) and base >= 1):
+        raise ValueError(f"base: expected a finite number, 1 or more, got {base}")
+    finite("x", x)
     exponents = torch.arange(0, width, 2, dtype=torch.float64, device=x.device) / max(width, 1)  # (d/2,)
     angles = positions[:, None] * float(base) ** -exponents  # (T, d/2)
     pair_dimension = -1 if adjacent else -2
