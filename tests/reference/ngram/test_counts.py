@@ -1,6 +1,7 @@
 """Counts against a search for every pair of symbols, and against NLTK's padding and windows."""
 
 from collections import Counter
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -37,6 +38,25 @@ def test_trigram_counts_equal_nltk_windows(names: list[str]) -> None:
     padded = [[*pad_sequence(name, n=3, pad_left=True, left_pad_symbol="."), "."] for name in names]
     windows = ("".join(window) for symbols in padded for window in nltk_ngrams(symbols, 3))
     assert trigram_counts(names) == dict(Counter(windows))
+
+
+def random_names(rng: np.random.Generator) -> list[str]:
+    return ["".join(rng.choice([*ALPHABET[1:]], size=rng.integers(0, 9))) for _ in range(200)]
+
+
+def test_names_are_cut_and_counted_as_by_nltk(rng: np.random.Generator, proof: Callable) -> None:
+    names = random_names(rng)
+    for order in (1, 2, 3, 5):
+        ours = [[tuple(ngram) for ngram in ngrams(name, order=order)] for name in names]
+        theirs = [[*nltk_ngrams([*"." * (order - 1), *name, "."], order)] for name in names]
+        proof(ngrams, "nltk.util.ngrams").equal(ours, theirs)
+    pairs = [pair for name in names for pair in nltk_ngrams(f".{name}.", 2)]
+    proof(transitions, "nltk.util.ngrams").equal([pair for name in names for pair in transitions(name)], pairs)
+    times = Counter(pairs)
+    expected = np.array([[times[first, second] for second in ALPHABET] for first in ALPHABET])
+    proof(bigram_counts, "nltk.util.ngrams").close(bigram_counts(names), expected, within=0.0)
+    triples = Counter("".join(triple) for name in names for triple in nltk_ngrams(f"..{name}.", 3))
+    proof(trigram_counts, "nltk.util.ngrams").equal(trigram_counts(names), dict(triples))
 
 
 @given(name, st.integers(1, 6))

@@ -2,29 +2,59 @@
 
 import math
 from collections import Counter
+from collections.abc import Callable
 from itertools import product
 
 import numpy as np
 import pytest
+from nltk.lm import Lidstone, Vocabulary  # type: ignore[import-untyped]
 from scipy import stats
 
 from reference.ngram import (
     ALPHABET,
     MAX_LENGTH,
+    bigram_counts,
+    bigram_probabilities,
     length_distribution,
     name_probability,
     prefix_distribution,
     sample_names,
+    transitions,
 )
 
 SHORT = ["".join(symbols) for length in range(7) for symbols in product("aé", repeat=length)]
 
 
-def test_probabilities_of_all_short_names_add_up_to_the_lengths(small_table: np.ndarray) -> None:
+def test_name_probability_equals_nltk(proof: Callable) -> None:
+    names = ["léa", "anna", "jean-loïc", "noël", ""]
+    model = Lidstone(0.5, 2, Vocabulary([*ALPHABET[1:]], unk_label="."))
+    model.fit([transitions(name) for name in names])
+    table = bigram_probabilities(bigram_counts(names), 0.5)
+    for name in ["léa", "zoé", ""]:
+        theirs = math.prod(model.score(second, [first]) for first, second in transitions(name))
+        proof(name_probability, "nltk.lm.Lidstone.score").close(name_probability(name, table), theirs, within=1e-17)
+
+
+def test_each_symbol_is_where_the_distribution_function_passes_a_uniform_number(
+    table: np.ndarray, proof: Callable
+) -> None:
+    for seed in range(20):
+        uniform, names = np.random.default_rng(seed), []
+        for _ in range(5):
+            symbols = "."
+            while len(symbols) <= MAX_LENGTH and symbols[1:].find(".") < 0:
+                passed = np.cumsum(table[ALPHABET.index(symbols[-1])])
+                symbols += ALPHABET[int(np.searchsorted(passed, uniform.random() * passed[-1], side="right"))]
+            names.append(symbols.strip("."))
+        proof(sample_names, "inverse distribution function").equal(sample_names(table, 5, seed), names)
+
+
+def test_probabilities_of_all_short_names_add_up_to_the_lengths(small_table: np.ndarray, proof: Callable) -> None:
     lengths = length_distribution(small_table)
     for length in range(7):
         listed = math.fsum(name_probability(name, small_table) for name in SHORT if len(name) == length)
         assert lengths[length] == pytest.approx(listed, rel=1e-13)
+        proof(length_distribution, "all names listed").close(lengths[length], listed, within=1e-15)
 
 
 def test_lengths_and_prefixes_are_distributions(table: np.ndarray, small_table: np.ndarray) -> None:
@@ -38,7 +68,7 @@ def test_first_symbols_are_the_row_of_the_boundary(table: np.ndarray) -> None:
     assert prefix_distribution(table, length=1) == {symbol: p for symbol, p in expected.items() if p}
 
 
-def test_prefixes_equal_whole_names_listed_one_by_one(small_table: np.ndarray) -> None:
+def test_prefixes_equal_whole_names_listed_one_by_one(small_table: np.ndarray, proof: Callable) -> None:
     prefixes = prefix_distribution(small_table, length=3)
     assert set(prefixes) == {name for name in SHORT if len(name) <= 3}
     for prefix, probability in prefixes.items():
@@ -46,6 +76,7 @@ def test_prefixes_equal_whole_names_listed_one_by_one(small_table: np.ndarray) -
         # after 3 symbols anything may follow: take the last step, to the boundary, out again
         expected = ended if len(prefix) < 3 else ended / {"a": 0.1, "é": 0.5}[prefix[-1]]
         assert probability == pytest.approx(expected, rel=1e-13)
+        proof(prefix_distribution, "all names listed").close(probability, expected, within=1e-15)
 
 
 def test_length_zero_has_one_prefix_and_the_longest_prefixes_are_names() -> None:

@@ -1,6 +1,7 @@
 """Smoothing against NLTK's MLE and Lidstone models, and its rules at the edges."""
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -30,24 +31,24 @@ def nltk_model(order: int, k: float) -> MLE | Lidstone:
 
 
 @pytest.mark.parametrize("k", [0, 0.1, 1, 7.5])
-def test_bigram_probabilities_equal_nltk(k: float) -> None:
+def test_bigram_probabilities_equal_nltk(k: float, proof: Callable) -> None:
     model, ours = nltk_model(2, k), bigram_probabilities(bigram_counts(NAMES), k)
     seen = {symbol for name in NAMES for symbol in f".{name}"}
     for first in seen:
-        for column, second in enumerate(ALPHABET):
-            assert ours[ALPHABET.index(first), column] == pytest.approx(
-                model.score(second, [first]), rel=RELATIVE, abs=0.0
-            )
+        row, expected = ours[ALPHABET.index(first)], [model.score(second, [first]) for second in ALPHABET]
+        np.testing.assert_allclose(row, expected, rtol=RELATIVE, atol=0.0)
+        proof(bigram_probabilities, f"nltk.lm.{type(model).__name__}").close(row, expected, within=RELATIVE)
 
 
 @pytest.mark.parametrize("k", [0, 0.1, 1, 7.5])
-def test_trigram_probability_equals_nltk(k: float) -> None:
+def test_trigram_probability_equals_nltk(k: float, proof: Callable) -> None:
     model, counts = nltk_model(3, k), trigram_counts(NAMES)
     contexts = {trigram[:2] for trigram in counts}
     for context in contexts:
-        for symbol in ALPHABET:
-            expected = model.score(symbol, list(context))
-            assert trigram_probability(counts, context, symbol, k) == pytest.approx(expected, rel=RELATIVE, abs=0.0)
+        row = [trigram_probability(counts, context, symbol, k) for symbol in ALPHABET]
+        expected = [model.score(symbol, list(context)) for symbol in ALPHABET]
+        np.testing.assert_allclose(row, expected, rtol=RELATIVE, atol=0.0)
+        proof(trigram_probability, f"nltk.lm.{type(model).__name__}").close(row, expected, within=RELATIVE)
 
 
 @given(st.lists(st.integers(0, 9), min_size=9, max_size=9), st.floats(0, 1e6))
