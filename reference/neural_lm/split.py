@@ -22,7 +22,7 @@ def split_sizes(n_items: int, fractions: tuple[float | int, float | int, float |
     Fractions are read as the decimals that Python writes for them (0.7 is seven tenths) and divided by their sum, so
     binary rounding decides nothing. 0 items: three empty parts; 1 item: goes to the largest fraction.
 
-    Source: Balinski and Young, Fair Representation (1982), chapter 3 (Hamilton's method of largest remainders).
+    Source: Balinski and Young, Fair Representation (1982) (Hamilton's method of largest remainders).
     Departs from it: ties are decided.
 
     Args:
