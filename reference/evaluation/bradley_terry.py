@@ -64,7 +64,8 @@ def bradley_terry(wins: Float64[np.ndarray, "P P"]) -> Float64[np.ndarray, " P"]
         Natural logarithms of the strengths; one player: 0.
     Raises:
         ValueError: no player, a negative or infinite count, a player against itself, or a group of players that never
-            lost to the others or never met them: their strengths would be infinite.
+            lost to the others or never met them: their strengths would be infinite. Counts that float64 cannot tell
+            from such.
 
     Cost: O(steps · P³).
 
@@ -83,6 +84,8 @@ def bradley_terry(wins: Float64[np.ndarray, "P P"]) -> Float64[np.ndarray, " P"]
         strengths += step
         if np.abs(step).max() <= SMALL_STEP:
             break
+    else:
+        raise ValueError(f"wins: expected counts from which {MAX_STEPS} steps find the maximum, got {wins.tolist()}")
     centred: Float64[np.ndarray, " P"] = strengths - strengths.mean()
     return centred
 

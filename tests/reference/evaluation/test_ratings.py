@@ -106,6 +106,24 @@ def test_a_chain_of_lopsided_games_is_found_too(proof) -> None:
     proof(bradley_terry, "closed form").close(bradley_terry(wins), steps - steps.mean(), within=1e-11)
 
 
+def test_newton_s_step_may_be_too_long(proof) -> None:
+    """On these wins full steps run away; at the maximum each player has won as often as its strength makes expected."""
+    wins = np.array(
+        [
+            [0, 0.7252, 0, 1.081e-3, 642.4],
+            [2.237e-3, 0, 0.05251, 42.15, 0.03185],
+            [9378, 20.15, 0, 865.7, 53.38],
+            [0, 18.02, 0, 0, 0.05728],
+            [4.566e-3, 5.483e-3, 0.02841, 0.8419, 0],
+        ]
+    )
+    strengths = bradley_terry(wins)
+    expected = [
+        sum((wins[i, j] + wins[j, i]) / (1 + np.exp(strengths[j] - strengths[i])) for j in range(5)) for i in range(5)
+    ]
+    proof(bradley_terry, "its score equations").close(expected, wins.sum(axis=1), within=1e-12)
+
+
 def test_one_player() -> None:
     assert bradley_terry(np.zeros((1, 1))).tolist() == [0.0]
 
