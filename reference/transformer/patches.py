@@ -31,9 +31,10 @@ def image_patches(images: Float64[Tensor, "B C H W"], patch_size: int) -> Float6
     >>> image_patches(image, 2).tolist()
     [[[0.0, 1.0, 4.0, 5.0], [2.0, 3.0, 6.0, 7.0]]]
     """
-    height, width = images.shape[-2:]
+    batch, channels, height, width = images.shape
     if patch_size < 1 or height % patch_size or width % patch_size:
         raise ValueError(f"patch_size: expected a divisor of H = {height} and W = {width}, got {patch_size}")
     finite("images", images)
-    squares = images.unfold(2, patch_size, patch_size).unfold(3, patch_size, patch_size)  # (B, C, H/p, W/p, p, p)
-    return squares.permute(0, 2, 3, 1, 4, 5).flatten(3).flatten(1, 2)  # (B, N, P)
+    rows, columns = height // patch_size, width // patch_size
+    squares = images.reshape(batch, channels, rows, patch_size, columns, patch_size)
+    return squares.permute(0, 2, 4, 1, 3, 5).flatten(3).flatten(1, 2)  # (B, rows, columns, C, p, p) to (B, N, P)
