@@ -1,0 +1,70 @@
+"""A text is cut into chunks and special tokens: at once, or in pieces, as soon as they are certain.
+
+Covers pieces that end anywhere: inside a special token, a chunk or a run of white space. Not covered: ids.
+"""
+
+from collections.abc import Iterable, Iterator
+
+from reference.tokenizer.pretokenization import CHUNK, LOOKAHEAD, hold_scalar_values
+from reference.tokenizer.special import Finder
+
+
+def text_parts(text: str, finder: Finder) -> Iterator[tuple[str, bool]]:
+    """Chunks and special tokens of a whole text, each with whether it is special.
+
+    >>> list(text_parts("a b<a>", Finder(["<a>"])))
+    [('a', False), (' b', False), ('<a>', True)]
+    """
+    for part, special in finder.split(text):
+        if special:
+            yield part, True
+        else:
+            yield from ((chunk, False) for chunk in CHUNK.findall(part))
+
+
+def stream_parts(pieces: Iterable[str], finder: Finder) -> Iterator[tuple[str, bool]]:
+    """The same for the joined pieces.
+
+    What is not certain yet is kept, and looked at again once as much has come in addition: so every character is looked
+    at a bounded number of times, and what is kept is bounded by the longest chunk or special token.
+
+    >>> list(stream_parts(["do", "n't <", "a>"], Finder(["<a>"])))
+    [('don', False), ("'t", False), (' ', False), ('<a>', True)]
+    """
+    kept = ""
+    waiting: list[str] = []
+    n_waiting = 0
+    for piece in pieces:
+        _hold_piece(piece)
+        waiting.append(piece)
+        n_waiting += len(piece)
+        if n_waiting < len(kept):
+            continue
+        text = kept + "".join(waiting)
+        end = 0
+        for end, part, special in _certain_parts(text, finder):  # noqa: B007  # where the last one ended
+            yield part, special
+        kept, waiting, n_waiting = text[end:], [], 0
+    yield from text_parts(kept + "".join(waiting), finder)
+
+
+def _certain_parts(text: str, finder: Finder) -> Iterator[tuple[int, str, bool]]:
+    """The parts of `text` that stay whatever follows, each with where it ends."""
+    start = 0
+    open_from = finder.open_from(text, start)
+    while (found := finder.pattern.search(text, start)) is not None and found.start() < open_from:
+        for chunk in CHUNK.finditer(text, start, found.start()):
+            yield chunk.end(), chunk.group(), False
+        start = found.end()
+        yield start, found.group(), True
+        open_from = finder.open_from(text, start)
+    for chunk in CHUNK.finditer(text, start, open_from):
+        if chunk.end() + LOOKAHEAD > open_from:
+            return
+        yield chunk.end(), chunk.group(), False
+
+
+def _hold_piece(piece: object) -> None:
+    if not isinstance(piece, str):
+        raise TypeError(f"pieces: expected texts, got {type(piece).__name__}")
+    hold_scalar_values("pieces", piece)
