@@ -62,8 +62,8 @@ def value_losses(
     """Give each state's value loss: half the squared error, with no reward for a step above `clip`.
 
     loss = ½ max((v - R)², (clip(v, v_old - ε, v_old + ε) - R)²). Where the clipped value is the worse one, the gradient
-    is 0. On the boundary itself it is the unclipped one, v - R; where v is outside, and both are equally wrong on either
-    side of R, it is half of that. Gradients go to `values` only.
+    is 0. On the boundary itself it is the unclipped one, v - R; where v is outside and both are equally wrong, one on
+    either side of R, it is half of that. Gradients go to `values` only.
 
     Source: Schulman et al. 2017 (arXiv:1707.06347), equation 9; the clip as in its authors' code, see Huang et al.
     2022, The 37 Implementation Details of Proximal Policy Optimization, detail 9.
