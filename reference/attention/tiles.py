@@ -53,9 +53,8 @@ class Tiling:
 
     def _visible(self, queries: slice, keys: slice, device: torch.device) -> Bool[Tensor, "*#B #r c"]:
         key = torch.arange(keys.start, keys.stop, device=device)  # (c,)
-        query = (
-            torch.arange(queries.start, queries.stop, device=device)[:, None] + self.n_keys - self.n_queries
-        )  # (r, 1)
+        ahead = self.n_keys - self.n_queries
+        query = torch.arange(queries.start + ahead, queries.stop + ahead, device=device)[:, None]  # (r, 1)
         visible = torch.ones_like(key, dtype=torch.bool)[None]  # (1, c)
         if self.causal or self.window is not None:
             visible = key <= query  # (r, c)

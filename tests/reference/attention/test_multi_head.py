@@ -61,8 +61,8 @@ def test_self_attention_masks_padding_as_torch_nn_does(normal, proof) -> None:
 
 
 def test_masks_may_differ_by_position_and_by_head(normal, proof) -> None:
-    x, memory, weights = normal(2, 3, 6), normal(2, 5, 6, seed=9), [normal(6, 6, seed=seed) for seed in range(1, 5)]
-    mask = torch.rand((2, 2, 3, 5), generator=torch.Generator().manual_seed(1)) < 0.6
+    x, memory, weights = normal(3, 3, 6), normal(3, 5, 6, seed=9), [normal(6, 6, seed=seed) for seed in range(1, 5)]
+    mask = torch.rand((3, 2, 3, 5), generator=torch.Generator().manual_seed(1)) < 0.6
     mask[..., 0] = True
     layer = torch_layer(*weights, 2)
     for one, theirs in ((mask[0, 0], mask[0, 0]), (mask, mask.flatten(0, 1))):
