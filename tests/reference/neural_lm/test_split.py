@@ -68,6 +68,15 @@ def test_rounding(n: int, fractions: tuple[float, float, float], expected: tuple
     assert split_sizes(n, fractions) == expected
 
 
+@pytest.mark.parametrize("slip", [5e-10, -5e-10])
+def test_fractions_that_sum_to_one_but_for_rounding_still_share_everything(slip: float) -> None:
+    n = 10**12  # so many that the slip itself is worth 500 items
+    sizes = split_sizes(n, (0.5 + slip, 0.5, 0.0))
+    assert sum(sizes) == n
+    assert sizes[2] == 0
+    assert abs(sizes[0] - sizes[1]) == pytest.approx(n * 5e-10, abs=2)
+
+
 @settings(derandomize=True, deadline=None, max_examples=50)
 @given(st.lists(st.text(max_size=2), max_size=30), tenths, st.integers(0, 100))
 def test_items_are_disjoint_and_complete(items: list[str], parts: tuple[int, int], seed: int) -> None:
