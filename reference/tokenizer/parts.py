@@ -36,32 +36,33 @@ def stream_parts(pieces: Iterable[str], finder: Finder) -> Iterator[tuple[str, b
     n_waiting = 0
     for piece in pieces:
         _hold_piece(piece)
-        waiting.append(piece)
         n_waiting += len(piece)
+        if piece:  # a stream of empty pieces may be long
+            waiting.append(piece)
         if n_waiting < len(kept):
             continue
         text = kept + "".join(waiting)
-        end = 0
-        for end, part, special in _certain_parts(text, finder):  # noqa: B007  # where the last one ended
+        n_certain = 0
+        for part, special in _certain_parts(text, finder):
             yield part, special
-        kept, waiting, n_waiting = text[end:], [], 0
+            n_certain += len(part)
+        kept, waiting, n_waiting = text[n_certain:], [], 0
     yield from text_parts(kept + "".join(waiting), finder)
 
 
-def _certain_parts(text: str, finder: Finder) -> Iterator[tuple[int, str, bool]]:
-    """The parts of `text` that stay whatever follows, each with where it ends."""
+def _certain_parts(text: str, finder: Finder) -> Iterator[tuple[str, bool]]:
+    """The parts of `text` that stay whatever follows."""
     start = 0
     open_from = finder.open_from(text, start)
     while (found := finder.pattern.search(text, start)) is not None and found.start() < open_from:
-        for chunk in CHUNK.finditer(text, start, found.start()):
-            yield chunk.end(), chunk.group(), False
+        yield from ((chunk, False) for chunk in CHUNK.findall(text, start, found.start()))
+        yield found.group(), True
         start = found.end()
-        yield start, found.group(), True
         open_from = finder.open_from(text, start)
     for chunk in CHUNK.finditer(text, start, open_from):
         if chunk.end() + LOOKAHEAD > open_from:
             return
-        yield chunk.end(), chunk.group(), False
+        yield chunk.group(), False
 
 
 def _hold_piece(piece: object) -> None:

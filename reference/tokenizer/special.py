@@ -21,8 +21,7 @@ def split_special(text: str, special_tokens: list[str] | tuple[str, ...]) -> lis
     search goes on after its end. So special tokens never overlap, and one inside a longer one is not seen.
     Two that touch have nothing between them; an empty text has no parts.
 
-    Source: brute force by definition (leftmost, then longest), as in Aho and Corasick 1975, CACM 18(6).
-    Departs from it: one regular expression, longest first.
+    Source: leftmost, then longest, as POSIX matches (IEEE Std 1003.1-2017, Base Definitions, section 9.1).
 
     Args:
         text: any text without lone surrogates.

@@ -6,6 +6,7 @@ Covers encoding at once and as a stream, and decoding. Not covered: training (se
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 
 from reference.checked import checked
 from reference.tokenizer.chunk_ids import ChunkIds
@@ -26,6 +27,9 @@ class Tokenizer:
 
     Raises when built: TypeError for a field that is not a tuple of what is said, ValueError for fields that do not fit
     together.
+
+    A pair is fused where it is a merge, as in GPT-2, not where its fusion is any token, as in tiktoken; for merges that
+    training has learned both are the same.
 
     Source: Radford et al. 2019, "Language Models are Unsupervised Multitask Learners" (GPT-2), section 2.2.
 
@@ -62,7 +66,7 @@ class Tokenizer:
         [257, 32, 103, 117, 109]
         """
         hold_scalar_values("text", text)
-        return list(self._part_ids(text_parts(text, self._finder)))
+        return list(chain.from_iterable(self._ids_of(text_parts(text, self._finder))))
 
     @checked
     def encode_stream(self, pieces: Iterable[str]) -> Iterator[int]:
@@ -86,7 +90,7 @@ class Tokenizer:
         >>> list(tokenizer_from_merges([(b"u", b"g"), (b"h", b"ug")]).encode_stream(["hu", "g g", "um"]))
         [257, 32, 103, 117, 109]
         """
-        return self._part_ids(stream_parts(pieces, self._finder))
+        return chain.from_iterable(self._ids_of(stream_parts(pieces, self._finder)))
 
     @checked
     def decode_bytes(self, ids: Sequence[int]) -> bytes:
@@ -126,13 +130,10 @@ class Tokenizer:
         """
         return self.decode_bytes(ids).decode("utf-8", errors="replace")
 
-    def _part_ids(self, parts: Iterable[tuple[str, bool]]) -> Iterator[int]:
+    def _ids_of(self, parts: Iterable[tuple[str, bool]]) -> Iterator[list[int]]:
+        """The ids of one part after another, as the parts come."""
         chunk_ids = ChunkIds(self._ranks, self._ids)
-        for part, special in parts:
-            if special:
-                yield self._ids[part.encode()]
-            else:
-                yield from chunk_ids(part)
+        return ([self._ids[part.encode()]] if special else chunk_ids(part) for part, special in parts)
 
     @cached_property
     def _finder(self) -> Finder:

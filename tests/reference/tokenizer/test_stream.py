@@ -129,6 +129,14 @@ def test_long_chunks_are_not_remembered() -> None:
     assert peak < 5e5
 
 
+def test_empty_pieces_take_no_memory() -> None:
+    tracemalloc.start()
+    assert list(OVERLAPPING.encode_stream("a" if i < 9 else "" for i in range(50_000))) == OVERLAPPING.encode("a" * 9)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1e5
+
+
 def test_a_long_chunk_in_short_pieces_is_not_looked_at_again_and_again(monkeypatch: pytest.MonkeyPatch) -> None:
     looked_at: list[int] = []
     original = Finder.open_from
