@@ -33,7 +33,7 @@ def generate(
     stopped rows included, so when a row stops does not change what another one draws. `max_new` = 0 or B = 0: the model
     is not called. Gradients are not tracked.
 
-    Source: Bengio et al. 2003, A Neural Probabilistic Language Model, equation 1 (a text's probability is the product
+    Source: Bengio et al. 2003, A Neural Probabilistic Language Model, section 1 (a text's probability is the product
     of its tokens'), each factor chosen from as `Strategy` says.
 
     Args:
@@ -131,7 +131,7 @@ def generation_distribution(
     The probability of a text is the product of its tokens' probabilities under `next_distribution`. Texts of
     probability zero have no key.
 
-    Source: Bengio et al. 2003, A Neural Probabilistic Language Model, equation 1.
+    Source: Bengio et al. 2003, A Neural Probabilistic Language Model, section 1.
 
     Args:
         model: as in `generate`.

@@ -53,7 +53,7 @@ def top_k(logits: Float64[Tensor, "*B V"], k: int) -> Float64[Tensor, "*B V"]:
     Exactly k tokens are kept. Ties at the threshold: lower ids are kept first, so that k = 1 is greedy. Among the k may
     be tokens that are -inf already.
 
-    Source: Fan, Lewis and Dauphin 2018 (arXiv:1805.04833), section 5.2.
+    Source: Fan, Lewis and Dauphin 2018 (arXiv:1805.04833), section 5 (generation by top-k random sampling).
     Departs from it: ties are decided.
 
     Args:

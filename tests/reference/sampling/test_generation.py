@@ -61,6 +61,36 @@ def test_the_model_stops_rows_at_different_lengths(logits_of) -> None:
     assert len({len(row) for row in rows}) > 3
 
 
+@pytest.mark.parametrize("strategy", [SAMPLED, Strategy(temperature=2.0, top_p=0.6), Strategy(temperature=1, top_k=3)])
+def test_distributions_on_the_way_equal_transformers(
+    proof, gpt2: GPT2LMHeadModel, logits_of, strategy: Strategy
+) -> None:
+    """What transformers draws from at each step, whose parts come in its own order."""
+    ids = prompts(6, 3)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        drawn = gpt2.generate(
+            ids,
+            attention_mask=torch.ones_like(ids),
+            pad_token_id=0,
+            do_sample=True,
+            max_new_tokens=8,
+            temperature=float(strategy.temperature),
+            top_k=strategy.top_k or 0,
+            top_p=strategy.top_p,
+            repetition_penalty=strategy.penalty,
+            return_dict_in_generate=True,
+            output_scores=True,
+        )
+    for length, scores in enumerate(drawn.scores, start=3):
+        history = drawn.sequences[:, :length]
+        ours = next_distribution(logits_of(history)[:, -1], history, strategy)
+        theirs = torch.softmax(scores.double(), -1)
+        assert torch.equal(ours > 0, theirs > 0)
+        # their logits are float32 of size up to about 30, divided by 0.9: 30 / 0.9 · 2^-24 ≈ 2e-6
+        proof(next_distribution, "transformers generate, scores in float32").close(ours, theirs, within=4e-6)
+
+
 def brute_force(model: Callable, prompt: list[int], max_new: int, strategy: Strategy, stops: list[tuple[int, ...]]):
     """All texts of `max_new` tokens by the chain rule, each counted as what is left of it after its first stop."""
     found: Counter[tuple[int, ...]] = Counter()
@@ -165,7 +195,7 @@ decoders = pytest.mark.parametrize("decoder", [model for _, model in models()], 
 @decoders
 @pytest.mark.parametrize("strategy", [Strategy(), SAMPLED], ids=["greedy", "sampled"])
 @pytest.mark.parametrize("shape", [(1, 1), (4, 1), (3, 5)])
-@pytest.mark.parametrize("stop", [Stop(), Stop(ids=(4, 8), sequences=((1, 2), (3, 3)))], ids=["whole", "stopped"])
+@pytest.mark.parametrize("stop", [Stop(), Stop(ids=(0, 3, 8), sequences=((1, 2), (10, 10)))], ids=["whole", "stopped"])
 def test_cached_texts_equal_uncached(proof, decoder, strategy: Strategy, shape: tuple[int, int], stop: Stop) -> None:
     ids = prompts(*shape)
     texts = [

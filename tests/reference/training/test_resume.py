@@ -15,9 +15,11 @@ from reference.training import (
     corrupt,
     cosine_with_warmup,
     load_checkpoint,
+    random_windows,
     save_checkpoint,
     train_step,
 )
+from reference.transformer import GPT2, GPT2Config
 
 N_STEPS, N_EXAMPLES, BATCH_SIZE = 9, 7, 3  # three batches an epoch, the last of one example
 IDS = torch.randint(5, 12, (N_EXAMPLES, 6), generator=torch.Generator().manual_seed(0))
@@ -86,6 +88,33 @@ def test_a_continued_run_equals_an_uninterrupted_one(proof, tmp_path: Path, inte
     uninterrupted.equal(before + after, steps)
     uninterrupted.equal(everything(second, tmp_path / "a.pt"), everything(whole, tmp_path / "b.pt"))
     assert second.steps_done == N_STEPS
+
+
+def decoder_run(seed: int) -> TrainingRun:
+    """A decoder of the oracle on random windows of a text; the numbers of the order are not looked at."""
+    generator = torch.Generator().manual_seed(seed)
+    config = GPT2Config(vocab_size=12, context_length=6, width=4, n_layers=2, n_heads=2, inner_width=8)
+    model = GPT2(config, generator=generator)
+    return TrainingRun(
+        model,
+        AdamW(model.parameters()),
+        DataOrder(N_EXAMPLES, batch_size=BATCH_SIZE, generator=generator),
+        batch=lambda numbers: random_windows(IDS.flatten(), batch_size=len(numbers), length=5, generator=generator),
+        rate=lambda step: 0.1,
+    )
+
+
+@pytest.mark.parametrize("interrupted", [0, 1, 4])
+def test_a_decoder_is_continued(proof, tmp_path: Path, interrupted: int) -> None:
+    whole, first, second = decoder_run(0), decoder_run(0), decoder_run(1)
+    steps = whole.advance(5)
+    before = first.advance(interrupted)
+    first.save(tmp_path / "last.pt")
+    second.load(tmp_path / "last.pt")
+    uninterrupted = proof(TrainingRun, "the uninterrupted run, bit for bit")
+    uninterrupted.equal(before + second.advance(5 - interrupted), steps)
+    uninterrupted.equal(everything(second, tmp_path / "a.pt"), everything(whole, tmp_path / "b.pt"))
+    assert steps[-1].loss < steps[0].loss
 
 
 def test_interrupting_after_every_step_changes_nothing(tmp_path: Path) -> None:
