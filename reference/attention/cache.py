@@ -20,7 +20,7 @@ class KVCache:
     The first `append` fixes B, G, d, e and the device; later ones add positions. Nothing is ever changed in place:
     tensors handed out earlier stay as they were, and gradients flow to what was appended.
 
-    Source: Shazeer 2019 (arXiv:1911.02150), section 2.3 (incremental multi-head attention).
+    Source: Shazeer 2019 (arXiv:1911.02150), section 2.4 (incremental multi-head attention).
 
     >>> cache, step = KVCache(), torch.ones(1, 2, 1, 4, dtype=torch.float64)
     >>> _ = cache.append(step, step)
@@ -88,7 +88,7 @@ def multi_head_step(
     is cut into steps: new position i stands at P + i after P cached ones and sees positions j <= P + i. T = 0: empty,
     and nothing is remembered.
 
-    Source: Shazeer 2019 (arXiv:1911.02150), section 2.3 (incremental multi-head attention).
+    Source: Shazeer 2019 (arXiv:1911.02150), section 2.4 (incremental multi-head attention).
     Departs from it: a step may bring several positions; no bias.
 
     Args:
@@ -100,8 +100,8 @@ def multi_head_step(
         n_heads: H, a divisor of D.
         cache: of this layer and batch; the new keys and values are appended to it.
     Raises:
-        ValueError: `n_heads` is below 1 or does not divide D, `x` does not fit the cache, or a score or a value is not
-            finite.
+        ValueError: `n_heads` is below 1 or does not divide D, or `x` does not fit the cache: nothing is remembered. A
+            score or a value is not finite: the cache holds it by then, and is of no more use.
 
     Cost: O(B·T·D·(D + S)) time for S positions in all, against O(B·S·D·(D + S)) without a cache.
 

@@ -12,7 +12,7 @@ def grouped_query(
     q: Float64[Tensor, "*B H T d"],
     k: Float64[Tensor, "*B G S d"],
     v: Float64[Tensor, "*B G S e"],
-    mask: Bool[Tensor, "*#M #T #S"] | None = None,
+    mask: Bool[Tensor, "*#leading #T #S"] | None = None,
 ) -> tuple[Float64[Tensor, "*B H T e"], Float64[Tensor, "*B H T S"]]:
     """Attend with H heads of queries over G heads of keys and values.
 

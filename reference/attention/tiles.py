@@ -1,6 +1,7 @@
 """Attention cut into tiles: what a tile holds, who may look where in it, its scores. For this package.
 
-A mask is a rule here, worked out tile by tile: a table of all queries by all keys would be as large as the scores.
+A tile is r queries by c keys. A mask is a rule here, worked out tile by tile: a table of all queries by all keys would
+be as large as the scores.
 """
 
 from collections.abc import Iterator

@@ -29,7 +29,7 @@ def rotary(
     and m - n only. Position 0 changes nothing; positions may be negative, repeated and in any order.
     Angles are rounded to float64 before the sine, so an entry is right to about p · 2^-52.
 
-    Source: Su et al. 2021 (arXiv:2104.09864), section 3.2.2, equation 34.
+    Source: Su et al. 2021 (arXiv:2104.09864), section 3.2.2 (general form).
     Departs from it: the default pairs column i with i + d/2, as the weights of Llama expect; the paper's pairs are
     `adjacent`. The two differ by a fixed order of columns, which leaves the scores alone if q and k share it.
 
