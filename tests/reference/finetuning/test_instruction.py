@@ -49,7 +49,7 @@ def tokenizer():
 
 
 def test_tokens_and_mask_are_those_of_a_chat_template(tokenizer, proof) -> None:
-    @settings(derandomize=True, deadline=None, max_examples=100)
+    @settings(derandomize=True, deadline=None, max_examples=60)
     @given(exchanges, st.none() | contents)
     def held(pairs, system) -> None:
         messages = conversation(pairs, system)
@@ -68,7 +68,7 @@ def test_tokens_and_mask_are_those_of_a_chat_template(tokenizer, proof) -> None:
     held()
 
 
-@settings(derandomize=True, deadline=None, max_examples=100)
+@settings(derandomize=True, deadline=None, max_examples=60)
 @given(exchanges, st.none() | contents, st.integers(0, 30))
 def test_the_rules_hold_for_every_conversation(pairs, system, limit) -> None:
     messages = conversation(pairs, system)

@@ -13,7 +13,7 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from reference.finetuning import dequantise, int8_linear, integer_product, product_error_bound, quantise
 
 ROUNDING = 1 + 2.0**-45  # w / scale is at most 127 and rounded once, scale · q once more: 127 · 2⁻⁵² and 2⁻⁵³
-property_test = settings(derandomize=True, deadline=None, max_examples=150)
+property_test = settings(derandomize=True, deadline=None, max_examples=80)
 any_float = st.floats(-1e300, 1e300)
 tables = arrays(np.float64, array_shapes(min_dims=2, max_dims=2, min_side=0, max_side=5), elements=any_float)
 ordinary = st.floats(-100, 100, allow_subnormal=False)
@@ -56,7 +56,8 @@ def test_no_weight_is_off_by_more_than_half_a_scale(rows) -> None:
     assert (integers >= -127).all()
     errors = (weights - dequantise(integers, scales)).abs()
     assert (errors <= scales[:, None] / 2 * ROUNDING).all()
-    assert (integers.abs().amax(-1)[weights.abs().amax(-1) > 1e-300] == 127).all() if rows.size else True
+    largest = weights.abs().max(dim=-1).values if rows.size else scales[:0]
+    assert all(127 in row for row in integers[: len(largest)][largest > 1e-300].abs().tolist())
 
 
 @property_test
