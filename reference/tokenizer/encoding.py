@@ -78,7 +78,6 @@ def heap_tokens(chunk: bytes, ranks: Mapping[tuple[bytes, bytes], int]) -> list[
         symbols[place] += symbols[following]
         symbols[following] = b""
         after[place] = rest = after[following]
-        after[following] = NONE
         if rest != NONE:
             before[rest] = place
         for left, right in ((before[place], place), (place, rest)):

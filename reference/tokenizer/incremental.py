@@ -21,8 +21,8 @@ def train_bpe_incremental(chunks: Sequence[bytes], *, n_merges: int) -> list[tup
     """Learn the merges of `train_bpe`, and in the same order, ties included.
 
     All distinct chunks lie in one doubly linked list. A merge visits only the places where its pair stands; there the
-    counts of the pairs that vanish and appear are corrected. A heap offers the most frequent pair: counts that have
-    grown are pushed again, counts that have shrunk are corrected when they come up.
+    counts of the pairs that vanish and appear are corrected. A heap offers the most frequent pair: new pairs are pushed
+    after the merge that made them, and can only become rarer; a count that has shrunk is corrected when it comes up.
 
     Source: Sennrich et al. 2016 (arXiv:1508.07909), section 3.2 (indexed and updated pair counts).
     Departs from it: a heap in place of a pruned table; ties are decided as in `train_bpe`.
@@ -88,22 +88,25 @@ class _Corpus:
             count = self.counts[candidate.pair]
             if count == candidate.count:
                 return candidate.pair
-            if 0 < count < candidate.count:  # a count that has grown was pushed when it grew
+            if count > 0:  # it has shrunk since; only the pass that finds a pair lets its count grow
                 heappush(self.heap, self._candidate(candidate.pair))
         return None
 
     def fuse(self, pair: Pair) -> None:
-        """Fuse `pair` wherever it stands, from left to right and without overlap."""
+        """Fuse `pair` wherever it stands, from left to right and without overlap.
+
+        A new pair has the new symbol in it, so all its places are found here, in this one pass from left to right.
+        """
         left, right = pair
         made = len(self.spelling)
         self.spelling.append(self.spelling[left] + self.spelling[right])
-        grown: set[Pair] = set()
-        for place in sorted(self.places.pop(pair)):
+        found: set[Pair] = set()
+        for place in self.places.pop(pair):  # ascending: all were found in one pass
             following = self.after[place]
             if self.symbol[place] == left and following != NONE and self.symbol[following] == right:
                 self._fuse_at(place, following, made)
-                grown |= self._pairs_at(place)
-        for one in grown:
+                found |= self._pairs_at(place)
+        for one in found:
             if self.counts[one] > 0:
                 heappush(self.heap, self._candidate(one))
 

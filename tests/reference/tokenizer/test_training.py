@@ -18,6 +18,7 @@ from reference.tokenizer import (
     train_bpe_incremental,
     train_tokenizer,
 )
+from reference.tokenizer.incremental import NONE, _Corpus
 
 TWINS = pytest.mark.parametrize("train", [train_bpe, train_bpe_incremental])
 runs = st.lists(st.sampled_from([b"a", b"aa", b"aaaa", b"b", b"ab", b"ba", b"c", b"\x00", b"\xff"]), max_size=8)
@@ -30,6 +31,19 @@ def test_both_twins_count_as_defined(chunks: list[bytes], n_merges: int) -> None
     expected, _ = brute_force_merges(Counter(chunks), n_merges)
     assert train_bpe(chunks, n_merges=n_merges) == expected
     assert train_bpe_incremental(chunks, n_merges=n_merges) == expected
+
+
+@settings(SAME, max_examples=100)
+@given(chunks=corpora)
+def test_corrected_counts_are_those_that_counting_anew_gives(chunks: list[bytes]) -> None:
+    corpus = _Corpus(chunks)
+    while (pair := corpus.most_frequent()) is not None:
+        corpus.fuse(pair)
+        anew: Counter[tuple[int, int]] = Counter()
+        for place, following in enumerate(corpus.after):
+            if NONE not in (corpus.symbol[place], following):
+                anew[corpus.symbol[place], corpus.symbol[following]] += corpus.weight[place]
+        assert {pair: count for pair, count in corpus.counts.items() if count} == anew
 
 
 @TWINS
