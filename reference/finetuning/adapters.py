@@ -49,10 +49,9 @@ def add_lora(
     (12, 35)
     """
     chosen = _linear_layers(model, pattern)
-    adapters: dict[nn.Linear, LoRALinear] = {}
-    for layer in chosen.values():
-        if layer not in adapters:
-            adapters[layer] = LoRALinear(layer, rank, alpha, generator, rank_stabilised)
+    adapters = {
+        layer: LoRALinear(layer, rank, alpha, generator, rank_stabilised) for layer in dict.fromkeys(chosen.values())
+    }
     for name, layer in chosen.items():
         _replace(model, name, adapters[layer])
     model.requires_grad_(False)

@@ -177,8 +177,9 @@ def test_a_second_pattern_keeps_the_first_adapters_training(generator) -> None:
 def test_a_layer_under_two_names_gets_one_adapter(generator) -> None:
     shared = nn.Linear(3, 3).double()
     model = nn.ModuleDict({"encoder": nn.Sequential(shared), "decoder": nn.Sequential(shared)})
-    assert add_lora(model, ".*", 1, 1.0, generator) == ["encoder.0", "decoder.0"]
+    assert add_lora(model, ".*", 1, 1.0, torch.Generator().manual_seed(3)) == ["encoder.0", "decoder.0"]
     assert model["encoder"][0] is model["decoder"][0]
+    assert torch.equal(model["encoder"][0].a, LoRALinear(shared, 1, 1.0, generator).a)  # drawn once: seed 3, too
     nn.init.ones_(model["encoder"][0].b)
     expected = model["encoder"][0](torch.ones(1, 3).double())
     assert merge_lora(model) == ["encoder.0", "decoder.0"]
@@ -197,9 +198,9 @@ def test_merging_a_tied_head_leaves_the_embedding_alone(generator) -> None:
 
 
 def test_what_was_merged_by_hand_is_not_merged_twice(generator) -> None:
-    model = nn.Sequential(nn.Linear(2, 2)).double()
+    model = nn.Sequential(nn.Linear(16, 16)).double()
     add_lora(model, "0", 1, 1.0, generator)
-    nn.init.ones_(model[0].b)
+    nn.init.normal_(model[0].b, generator=generator)
     model[0].merge()
     merged = model[0].base.weight.detach().clone()
     merge_lora(model)
