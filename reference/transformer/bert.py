@@ -116,7 +116,8 @@ class Bert(nn.Module):
         Returns:
             Logits of the word at each position; logits of "followed" (column 0) and "drawn at random" (column 1).
         Raises:
-            ValueError: an id or a segment is unknown, or T is 0 or longer than the context.
+            ValueError: an id or a segment is unknown, T is 0 or longer than the context, or a value on the way is not
+                finite.
 
         Cost: O(B·T·(L·D·(D + F + T) + D·V)).
 
@@ -147,7 +148,7 @@ class Bert(nn.Module):
             segments: as in `forward`.
             mask: as in `forward`.
         Raises:
-            ValueError: an id or a segment is unknown, or T is longer than the context.
+            ValueError: as in `forward`, but T may be 0.
 
         Cost: O(B·T·L·D·(D + F + T)).
 

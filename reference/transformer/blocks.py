@@ -44,7 +44,7 @@ class PreNormBlock(nn.Module):
         self,
         x: Float64[Tensor, "B T D"],
         *,
-        mask: Bool[Tensor, "#B #T S"] | None = None,
+        mask: Bool[Tensor, "#B #T #S"] | None = None,
         cache: KVCache | None = None,
     ) -> Float64[Tensor, "B T D"]:
         """Send `x` through both sublayers.
@@ -101,7 +101,7 @@ class PostNormBlock(nn.Module):
 
     @checked
     def forward(
-        self, x: Float64[Tensor, "B T D"], *, mask: Bool[Tensor, "#B #T S"] | None = None
+        self, x: Float64[Tensor, "B T D"], *, mask: Bool[Tensor, "#B #T #S"] | None = None
     ) -> Float64[Tensor, "B T D"]:
         """Send `x` through both sublayers.
 

@@ -51,7 +51,7 @@ class CrossBlock(nn.Module):
         x: Float64[Tensor, "B T D"],
         memory: Float64[Tensor, "B S D"],
         *,
-        mask: Bool[Tensor, "#B #T P"] | None = None,
+        mask: Bool[Tensor, "#B #T #P"] | None = None,
         memory_mask: Bool[Tensor, "#B #T S"] | None = None,
         cache: KVCache | None = None,
     ) -> Float64[Tensor, "B T D"]:

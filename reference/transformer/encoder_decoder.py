@@ -109,7 +109,7 @@ class EncoderDecoder(nn.Module):
             target: token ids, from the start token on; B = 0 or T = 0: empty logits.
             source_mask: true at tokens, false at padding; None: no padding.
         Raises:
-            ValueError: an id is unknown.
+            ValueError: an id is unknown, or a value on the way is not finite.
 
         Cost: O(B·D·(L·(S + T)·(D + F + S + T) + T·V)).
 
@@ -134,7 +134,7 @@ class EncoderDecoder(nn.Module):
             source: as in `forward`.
             source_mask: as in `forward`.
         Raises:
-            ValueError: an id is unknown.
+            ValueError: as in `forward`.
 
         Cost: O(B·S·L·D·(D + F + S)).
 
@@ -166,7 +166,7 @@ class EncoderDecoder(nn.Module):
             source_mask: as in `forward`.
             cache: a list of one `KVCache` for each decoder block: `target` then continues what it holds.
         Raises:
-            ValueError: an id is unknown, or the cache does not fit.
+            ValueError: as in `forward`, or the cache does not fit.
 
         Cost: O(B·D·(L·(T·(D + F + S + T) + S·D) + T·V)).
 

@@ -8,7 +8,7 @@ generator is neither read nor moved. Everything is made on the generator's devic
 import torch
 from torch import nn
 
-STANDARD_DEVIATION = 0.02  # of GPT (Radford et al. 2018, section 4.1), BERT and ViT
+STANDARD_DEVIATION = 0.02  # of GPT (Radford et al. 2018, section 4.1)
 
 
 def linear(n_in: int, n_out: int, *, bias: bool, generator: torch.Generator) -> nn.Linear:

@@ -108,7 +108,8 @@ class Llama(nn.Module):
             ids: token ids; B = 0 or T = 0: empty logits.
             cache: what `new_cache` gave, and earlier calls filled: `ids` then continue those texts, and are appended.
         Raises:
-            ValueError: an id is unknown, the text is longer than the context, or the cache does not fit.
+            ValueError: an id is unknown, the text is longer than the context, or the cache does not fit: nothing is
+                appended. A value on the way is not finite: the cache is of no more use.
 
         Cost: O(B·T·(L·D·(D + F + S) + D·V)), S positions in all.
 

@@ -21,7 +21,7 @@ def layer_norm(
     y = weight · (x - m) / √(v + eps) + bias, with m the mean and v the mean of (x - m)² over the D entries of a row
     (divided by D, not D - 1). A row of equal entries, D = 1 included, gives the bias. No rows: empty.
 
-    Source: Ba, Kiros and Hinton 2016 (arXiv:1607.06450), equation 3.
+    Source: Ba, Kiros and Hinton 2016 (arXiv:1607.06450), equations 3 and 4.
     Departs from it: eps.
 
     Args:
@@ -83,7 +83,7 @@ def rms_norm(
 class LayerNorm(nn.Module):
     """`layer_norm` with its learned weight, which starts at 1, and bias, which starts at 0.
 
-    Source: Ba, Kiros and Hinton 2016 (arXiv:1607.06450), equation 3.
+    Source: Ba, Kiros and Hinton 2016 (arXiv:1607.06450), equations 3 and 4.
 
     >>> LayerNorm(2)(torch.tensor([[1.0, 3.0]], dtype=torch.float64)).detach().numpy().round(4)
     array([[-1.,  1.]])

@@ -104,7 +104,7 @@ class ViT(nn.Module):
         Args:
             images: channels, rows, columns, as the configuration says; B = 0: empty logits.
         Raises:
-            ValueError: an image has another shape, or an entry is not finite.
+            ValueError: an image has another shape, or an entry, or a value on the way, is not finite.
 
         Cost: O(B·N·L·D·(D + F + N)) for N patches.
 

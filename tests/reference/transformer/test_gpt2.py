@@ -86,6 +86,25 @@ def test_nothing_in_nothing_out(generator, shape):
     assert model(torch.zeros(shape, dtype=torch.int64)).shape == (*shape, 11)
 
 
+def test_extreme_weights(twins, draw_ids, proof):
+    """Logits above 1e4, attention that looks at one position alone."""
+    pair, ids = twins(CONFIG), draw_ids(11, 3, 9)
+    with torch.no_grad():
+        for weight in (*pair.ours.parameters(), *pair.theirs.parameters()):
+            weight *= 100
+    assert pair.ours(ids).abs().max() > 1e4
+    proof(GPT2, AGAINST).close(pair.ours(ids), pair.theirs(ids).logits, within=LOGITS)
+
+
+@pytest.mark.parametrize("bad", [torch.nan, torch.inf])
+@pytest.mark.parametrize("name", ["token_embedding", "blocks.1.attention.k_proj", "blocks.0.feed_forward.down_proj"])
+def test_weights_that_are_not_finite_are_noticed(generator, name, bad):
+    model = GPT2(CONFIG, generator=generator)
+    model.get_submodule(name).weight.data[0, 0] = bad
+    with pytest.raises(ValueError, match="expected finite"):
+        model(torch.tensor([[0, 1]]))
+
+
 @pytest.mark.parametrize("bad", [11, -1])
 def test_unknown_ids_are_refused(generator, bad):
     with pytest.raises(ValueError, match=f"ids: expected token ids from 0 to 10, got {bad}"):
