@@ -41,7 +41,7 @@ def recursive_chunks(
         text: any text.
         size: largest length of a chunk, 1 or more.
         overlap: largest length that two neighbouring chunks share, from 0 to `size` - 1.
-        separators: from coarse to fine, at least one; what follows "" is not used.
+        separators: from coarse to fine, at least one; what follows "" changes nothing.
         length: the length of a piece, 0 or more, such as its number of characters or of tokens. It is summed over
             pieces: for tokens that could merge across a cut, the sum is an upper bound of the chunk's own length.
         source: name that every chunk carries.
@@ -79,7 +79,7 @@ class _Splitter:
     def cut(self, text: str, offset: int, separators: Sequence[str]) -> Iterator[Span]:
         """Yield the spans of the chunks of `text`, which starts at `offset` of the whole."""
         chosen = next((i for i, separator in enumerate(separators) if separator in text), len(separators) - 1)
-        finer = separators[chosen + 1 :] if separators[chosen] else []
+        finer = separators[chosen + 1 :]
         small: list[tuple[int, int, int]] = []  # start, end, length
         for start, end in _pieces(text, separators[chosen]):
             measure = self.measure(text[start:end])

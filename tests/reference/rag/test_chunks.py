@@ -141,6 +141,10 @@ def test_length_may_count_words() -> None:
     assert {chunk.source for chunk in chunks} == {"fil"}
 
 
+def test_a_piece_of_just_the_size_is_not_cut() -> None:
+    assert texts(recursive_chunks("ab cd", size=2, length=lambda _: 2)) == ["ab ", "cd"]
+
+
 def test_recursive_chunks_at_the_edges() -> None:
     assert recursive_chunks("", size=1) == []
     assert texts(recursive_chunks("a", size=1)) == ["a"]

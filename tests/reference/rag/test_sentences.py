@@ -70,6 +70,7 @@ def test_english_prose_equals_punkt(seed: int, proof) -> None:
         ("fr", "« Il part. Elle reste. » Puis rien.", ["« Il part. Elle reste. »", "Puis rien."]),
         ("fr", "« Il part. Elle reste.", ["« Il part.", "Elle reste."]),  # never closed
         ("fr", "« Il part. Elle\n\nreste. » Fin.", ["« Il part.", "Elle", "reste. »", "Fin."]),  # closed too late
+        ("fr", "Il vit M... Puis rien.", ["Il vit M...", "Puis rien."]),
         ("fr", "Il part . Elle reste.", ["Il part .", "Elle reste."]),
         ("fr", "Ah ! — dit-il. — Oui.", ["Ah ! — dit-il.", "— Oui."]),
         ("fr", "Vrai.[1] Faux. [2, 3] Rien [4].", ["Vrai.[1]", "Faux. [2, 3]", "Rien [4]."]),
