@@ -85,6 +85,11 @@ class LayerNorm(nn.Module):
 
     Source: Ba, Kiros and Hinton 2016 (arXiv:1607.06450), equations 3 and 4.
 
+    Args:
+        width: D.
+        eps: added to the variance.
+        device: where the weights are; None: torch's default.
+
     >>> LayerNorm(2)(torch.tensor([[1.0, 3.0]], dtype=torch.float64)).detach().numpy().round(4)
     array([[-1.,  1.]])
     """
@@ -117,6 +122,11 @@ class RMSNorm(nn.Module):
     """`rms_norm` with its learned weight, which starts at 1.
 
     Source: Zhang and Sennrich 2019 (arXiv:1910.07467), equation 4.
+
+    Args:
+        width: D.
+        eps: added to the mean square.
+        device: where the weight is; None: torch's default.
 
     >>> RMSNorm(2)(torch.tensor([[3.0, 3.0]], dtype=torch.float64)).detach().numpy().round(4)
     array([[1., 1.]])
