@@ -94,6 +94,12 @@ def test_every_position_follows_its_two_numbers(proof, generator: torch.Generato
     )
 
 
+def test_fifteen_percent_are_chosen_by_default() -> None:
+    ids = torch.full((N_IDS,), 7)
+    unsaid, said = (corrupted(ids, torch.Generator().manual_seed(1), **one) for one in ({}, {"fraction": 0.15}))
+    assert torch.equal(unsaid[1], said[1])
+
+
 def test_special_tokens_are_never_chosen(generator: torch.Generator) -> None:
     ids = torch.tensor([sorted(SPECIAL)] * 100)
     hidden, labels = corrupted(ids, generator, fraction=1)

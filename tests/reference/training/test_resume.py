@@ -243,6 +243,14 @@ def test_a_file_gives_back_what_was_saved(proof, tmp_path: Path) -> None:
     assert not any(one.requires_grad for one in loaded.values())
 
 
+def test_a_view_is_stored_alone(tmp_path: Path) -> None:
+    """Not the large tensor that it looks into, nor its strides."""
+    path = tmp_path / "last.pt"
+    save_checkpoint(path, {"row": torch.zeros(1000, 1000)[3], "column": torch.zeros(1000, 1000)[:, 3]})
+    assert path.stat().st_size < 20_000
+    assert all(tensor.is_contiguous() for tensor in load_checkpoint(path).values())
+
+
 def test_a_file_is_what_torch_load_reads(proof, tmp_path: Path) -> None:
     save_checkpoint(tmp_path / "last.pt", STATE)
     theirs = torch.load(tmp_path / "last.pt", weights_only=True)
