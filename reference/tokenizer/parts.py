@@ -53,13 +53,12 @@ def stream_parts(pieces: Iterable[str], finder: Finder) -> Iterator[tuple[str, b
 def _certain_parts(text: str, finder: Finder) -> Iterator[tuple[str, bool]]:
     """The parts of `text` that stay whatever follows."""
     start = 0
-    open_from = finder.open_from(text, start)
+    open_from = finder.open_from(text)
     while (found := finder.pattern.search(text, start)) is not None and found.start() < open_from:
         yield from ((chunk, False) for chunk in CHUNK.findall(text, start, found.start()))
         yield found.group(), True
         start = found.end()
-        open_from = finder.open_from(text, start)
-    for chunk in CHUNK.finditer(text, start, open_from):
+    for chunk in CHUNK.finditer(text, start):
         if chunk.end() + LOOKAHEAD > open_from:
             return
         yield chunk.group(), False

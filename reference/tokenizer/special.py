@@ -61,7 +61,7 @@ class Finder:
     """Finds special tokens by the rule of `split_special`, also where more text may follow.
 
     >>> finder = Finder(["<a>", "<a><b>"])
-    >>> finder.open_from("x<a>y<a><", 0)      # "<a><" can still become "<a><b>", so nothing is known from 5 on
+    >>> finder.open_from("x<a>y<a><")         # "<a><" can still become "<a><b>", so nothing is known from 5 on
     5
     """
 
@@ -81,11 +81,11 @@ class Finder:
         parts.append((text[end:], False))
         return [(part, special) for part, special in parts if part]
 
-    def open_from(self, text: str, start: int) -> int:
-        """The first place from `start` on where the rest of `text` is only the beginning of a special token.
+    def open_from(self, text: str) -> int:
+        """The first place where the rest of `text` is only the beginning of a special token.
 
         If there is none: the length of `text`.
         """
         n = len(text)
-        places = range(max(start, n - self._longest), n)
+        places = range(max(0, n - self._longest), n)
         return next((place for place in places if text[place:] in self._beginnings), n)

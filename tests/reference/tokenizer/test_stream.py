@@ -98,6 +98,34 @@ def test_a_special_token_comes_as_soon_as_it_is_certain() -> None:
         next(ids)
 
 
+@pytest.mark.parametrize(
+    ("text", "n_certain"),
+    [
+        ("hug h", 3),  # two characters follow "hug"
+        ("hug ", 0),
+        ("it's a", 4),  # "it", "'s"
+        ("it's ", 2),
+        ("a   b", 3),  # "a", "  ": the last space goes with "b", which may go on
+        ("a   ", 1),
+        ("hug<s", 0),  # "hug" may stand before a special token or before "<s"
+        ("hug <s>", 7),
+        ("<s>hug <", 3),
+    ],
+)
+def test_a_chunk_comes_as_soon_as_it_is_certain(text: str, n_certain: int) -> None:
+    came: list[str] = []
+    before_the_end: list[int] = []
+
+    def pieces() -> Iterator[str]:
+        yield text
+        before_the_end.append(sum(map(len, came)))
+
+    for part, _ in stream_parts(pieces(), Finder(["<s>"])):
+        came += [part]
+    assert before_the_end == [n_certain]
+    assert "".join(came) == text
+
+
 def peak_of_stream(tokenizer: Tokenizer, n_pieces: int) -> int:
     """Bytes at the highest, over a stream of distinct and repeated words, special tokens and white space."""
     pieces = (f"hug {number} hugs {'<s>' if number % 7 else '   '}\n{number:o}word" for number in range(n_pieces))
@@ -141,9 +169,9 @@ def test_a_long_chunk_in_short_pieces_is_not_looked_at_again_and_again(monkeypat
     looked_at: list[int] = []
     original = Finder.open_from
 
-    def counted(self: Finder, text: str, start: int) -> int:
-        looked_at.append(len(text) - start)
-        return original(self, text, start)
+    def counted(self: Finder, text: str) -> int:
+        looked_at.append(len(text))
+        return original(self, text)
 
     monkeypatch.setattr(Finder, "open_from", counted)
     for text in ("a" * 4096, " " * 4096, "'" * 4096, "<a" * 2048):
