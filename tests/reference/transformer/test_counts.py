@@ -1,8 +1,9 @@
-"""Parameter counts: formula = sum over our parameters = what transformers says; published sizes."""
+"""Parameter counts: formula = sum over our parameters = what transformers says; published sizes; defaults."""
 
 from dataclasses import replace
 
 import pytest
+import transformers
 from torch import nn
 
 from reference.transformer import (
@@ -71,6 +72,23 @@ def test_published_sizes(proof):
     proof(count_llama, "Mistral 7B as released").equal(count_llama(mistral), 7_241_732_096)
     gpt2 = GPT2Config(vocab_size=50257, context_length=1024, width=768, n_layers=12, n_heads=12, inner_width=3072)
     proof(count_gpt2, "GPT-2 small as released").equal(count_gpt2(gpt2), 124_439_808)
+
+
+def test_defaults_are_transformers(proof):
+    gpt2, llama, bert, vit = (getattr(transformers, f"{name}Config")() for name in ("GPT2", "Llama", "Bert", "ViT"))
+    proof(GPT2Config, "transformers GPT2Config, defaults").equal(
+        (GPT2.epsilon, GPT2.tied), (gpt2.layer_norm_epsilon, gpt2.tie_word_embeddings)
+    )
+    proof(LlamaConfig, "transformers LlamaConfig, defaults").equal(
+        (LLAMA.epsilon, LLAMA.tied, LLAMA.rotary_base),
+        (llama.rms_norm_eps, llama.tie_word_embeddings, llama.rope_parameters["rope_theta"]),
+    )
+    proof(BertConfig, "transformers BertConfig, defaults").equal(
+        (BERT.epsilon, BERT.n_segments), (bert.layer_norm_eps, bert.type_vocab_size)
+    )
+    proof(ViTConfig, "transformers ViTConfig, defaults").equal(VIT.epsilon, vit.layer_norm_eps)
+    assert ENCODER_DECODER.epsilon == nn.LayerNorm(1).eps  # which Marian takes
+    assert LLAMA.window is None
 
 
 def test_another_models_sizes_are_refused():
