@@ -79,6 +79,14 @@ def test_neighbours_equal_sorting_by_cosine_then_id(vectors: np.ndarray, data: s
     assert list(zip((-found).tolist(), ids.tolist(), strict=True)) == ranked[:k]
 
 
+def test_many_ties_keep_the_order_of_their_ids(rng: np.random.Generator, proof: Callable) -> None:
+    vectors, query = rng.integers(-1, 2, size=(2000, 2)).astype(np.float64), np.array([1.0, 0.0])
+    cosines = cosine_similarity(vectors, query[None])[:, 0].tolist()
+    ranked = sorted(range(2000), key=lambda id_: (-cosines[id_], id_))
+    ids, _ = nearest_neighbours(vectors, query, k=2000, exclude=[])
+    proof(nearest_neighbours, "brute force, sorted by cosine and id").equal(ids.tolist(), ranked)
+
+
 def test_neighbours_equal_scikit_learn(rng: np.random.Generator, proof: Callable) -> None:
     vectors, query = rng.normal(size=(50, 6)), rng.normal(size=6)
     distances, theirs = (

@@ -58,6 +58,7 @@ def test_a_tiny_loss_keeps_its_digits() -> None:
         (torch.tensor([[0.0, math.nan]]), [0], "scores: expected finite values or -inf, got nan"),
         (torch.tensor([[0.0, math.inf]]), [0], "scores: expected finite values or -inf, got inf"),
         (torch.full((1, 2), -math.inf), [0], "got a row of -inf"),
+        (torch.tensor([[0.0, 0.0], [-math.inf, -math.inf]]), [0, 0], "got a row of -inf"),
     ],
 )
 def test_bad_values_are_quoted(scores: Tensor, targets: list[int], message: str) -> None:
