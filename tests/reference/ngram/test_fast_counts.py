@@ -29,6 +29,13 @@ def test_it_equals_the_obvious_version_on_long_texts(
     assert {type(count) for count in ours.values()} == {int}
 
 
+@pytest.mark.parametrize("text", ["b" * 140 + "a" + "b" * 140, "b" * 64 + "a", "abcd" * 40 + "dbcd" * 40])
+@pytest.mark.parametrize("order", [31, 32, 33, 62, 63, 64, 65, 70, 128, 130, 135])
+def test_no_run_is_too_long_for_an_integer(text: str, order: int) -> None:
+    """Runs that differ in their first characters only, of alphabets that are powers of two: bits would fall out."""
+    assert character_ngram_counts(text, order=order) == ngram_counts(text, order=order)
+
+
 def test_keys_are_in_the_order_of_code_points() -> None:
     assert list(character_ngram_counts("zaéa", order=2)) == [("a", "é"), ("z", "a"), ("é", "a")]
 
