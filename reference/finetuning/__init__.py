@@ -15,7 +15,7 @@ from reference.finetuning.full import fine_tune
 from reference.finetuning.instruction import encode_messages, render
 from reference.finetuning.lora import LoRALinear
 from reference.finetuning.loss import answer_loss
-from reference.finetuning.parameters import count_parameters, train_only
+from reference.finetuning.parameters import train_only
 from reference.finetuning.probing import LinearProbe, least_squares_probe
 from reference.finetuning.quantisation import dequantise, int8_linear, integer_product, product_error_bound, quantise
 
@@ -24,7 +24,6 @@ __all__ = [
     "LoRALinear",
     "add_lora",
     "answer_loss",
-    "count_parameters",
     "dequantise",
     "distillation_loss",
     "encode_messages",

@@ -44,9 +44,9 @@ def add_lora(
     >>> model = nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 2)).double()
     >>> add_lora(model, "0|2", rank=1, alpha=1.0, generator=torch.Generator().manual_seed(0))
     ['0', '2']
-    >>> from reference.finetuning import count_parameters
-    >>> count_parameters(model)                                       # 1·(4 + 3) + 1·(3 + 2) of these and 15 + 8 others
-    (12, 35)
+    >>> from reference.transformer import count_parameters
+    >>> count_parameters(model, trainable=True)                       # 1·(4 + 3) + 1·(3 + 2)
+    12
     """
     chosen = _linear_layers(model, pattern)
     adapters = {

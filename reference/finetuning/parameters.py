@@ -1,4 +1,4 @@
-"""Which parameters of a model train, and how many they are. Not covered: learning rates by layer, counts by formula."""
+"""Which parameters of a model train. Not covered: how many they are (`reference.transformer.count_parameters`)."""
 
 import re
 
@@ -43,30 +43,6 @@ def train_only(model: nn.Module, pattern: str) -> list[str]:
     for parameter in wanted:
         parameter.requires_grad_(True)
     return [name for name, parameter in model.named_parameters() if parameter.requires_grad]
-
-
-@checked
-def count_parameters(model: nn.Module) -> tuple[int, int]:
-    """Count the numbers in a model's parameters: those that train, and all.
-
-    Tied parameters count once, buffers not at all. A model without parameters: (0, 0).
-
-    Source: Hu et al. 2021 (arXiv:2106.09685), table 2 (trainable parameters).
-
-    Args:
-        model: any module.
-    Returns:
-        (trainable, total).
-    Raises:
-        TypeError: a wrong type or shape.
-
-    Cost: O(P) for P parameter tensors.
-
-    >>> count_parameters(nn.Linear(3, 2))
-    (8, 8)
-    """
-    sizes = [(parameter.numel(), parameter.requires_grad) for parameter in model.parameters()]
-    return sum(size for size, trains in sizes if trains), sum(size for size, _ in sizes)
 
 
 def compiled(pattern: str) -> re.Pattern[str]:
