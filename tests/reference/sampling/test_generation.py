@@ -246,7 +246,16 @@ def test_no_new_tokens(batch_size: int) -> None:
 
 
 def test_no_rows() -> None:
-    assert generate(tiny(), prompts(0, 2, 3), max_new=5) == []
+    recording = Recording(models()[0][1])
+    assert generate(recording, prompts(0, 2, 3), max_new=5) == []
+    assert recording.read == []
+
+
+def test_the_model_is_not_called_once_all_rows_have_stopped() -> None:
+    recording = Recording(models()[0][1])
+    rows = generate(recording, prompts(2, 3), max_new=9, stop=Stop(ids=tuple(range(N_TOKENS))))
+    assert [len(row) for row in rows] == [1, 1]
+    assert recording.read == [(2, 3)]
 
 
 def test_stop_at_the_first_token(logits_of) -> None:
