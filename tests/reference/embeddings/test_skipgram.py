@@ -132,7 +132,7 @@ def test_extreme_scores_neither_overflow_nor_vanish() -> None:
     assert loss.item() == 1e4  # each example has one term of 10,000 and one of 0
     assert d_inputs.tolist() == [[0.5], [-0.5]]
     tiny, _, _ = skipgram_loss(inputs / 200, outputs, ids[0][:1], ids[1][:1], ids[2][:1, :0])
-    assert tiny.item() == pytest.approx(math.exp(-50), rel=1e-14)
+    assert tiny.item() == pytest.approx(math.exp(-50), rel=1e-14, abs=0)
 
 
 def test_a_negative_that_is_the_context_counts_as_both() -> None:
@@ -164,6 +164,7 @@ def test_noise_equals_the_formula(rng: np.random.Generator, proof: Callable) -> 
 
 def test_noise_edges() -> None:
     assert negative_distribution(torch.tensor([7])).tolist() == [1.0]
+    assert negative_distribution(torch.tensor([16, 1])).tolist() == [8 / 9, 1 / 9]  # to the power 3/4
     assert negative_distribution(torch.tensor([0, 3, 5]), power=0).tolist() == [0.0, 0.5, 0.5]
     assert negative_distribution(torch.tensor([2**62, 2**62, 2**62]), power=100).tolist() == [1 / 3] * 3
 
