@@ -139,7 +139,7 @@ class FastHNSW:
         links, degrees, visited, vectors = self._links[level], self._degrees[level], self._visited, self._vectors
         self._visit += 1
         visited[[index for _, index in entries]] = self._visit
-        candidates = sorted(entries)  # a heap, the nearest on top
+        candidates = list(entries)  # in order, hence a heap, the nearest on top
         found = [(-distance, -index) for distance, index in candidates[:ef]]
         heapify(found)  # the farthest on top
         while candidates:

@@ -159,14 +159,25 @@ MODELS = pytest.mark.parametrize("model", [FakeListLLM, FakeListChatModel])
 @LANGUAGES
 def test_the_chain_equals_the_pipeline(model, reply: str, budget: int, language: str, proof) -> None:
     chunks = chunks_of("Le chien dort au soleil.", "mot " * 100, "Le chat dort.", "Il pleut {ici}.")
-    settings = {"budget": budget, "count_tokens": words, "language": language}
-    plain = answer_question(QUESTION, retrieve=lambda _: chunks, generate=lambda _: reply, **settings)
+    options = {"budget": budget, "count_tokens": words, "language": language}
+    plain = answer_question(QUESTION, retrieve=lambda _: chunks, generate=lambda _: reply, **options)
     retriever = chunk_retriever(lambda _: chunks)
-    chain = rag_chain(retriever, model(responses=[reply]), **settings)
+    chain = rag_chain(retriever, model(responses=[reply]), **options)
     assert isinstance(chain, Runnable)
     result = chain.invoke(QUESTION)
     proof(rag_chain, "answer_question").equal(result, plain)
     proof(answer_question, "langchain: retriever | prompt | model | parser").equal(plain, result)
+
+
+@LANGUAGES
+def test_the_chain_spends_the_budget_as_the_pipeline(language: str) -> None:
+    chunks = chunks_of("mot " * 5, "mot " * 9, "mot", "mot " * 4)
+    retriever, model = chunk_retriever(lambda _: chunks), FakeListLLM(responses=["Oui."])
+    bare = words(build_prompt(QUESTION, [], budget=999, count_tokens=words, language=language).text)
+    for budget in range(bare, bare + 25):
+        options = {"budget": budget, "count_tokens": words, "language": language}
+        plain = answer_question(QUESTION, retrieve=lambda _: chunks, generate=lambda _: "Oui.", **options)
+        assert rag_chain(retriever, model, **options).invoke(QUESTION) == plain
 
 
 def test_both_models_read_the_same_prompt() -> None:

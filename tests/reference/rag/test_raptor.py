@@ -160,6 +160,21 @@ def test_a_row_may_be_in_several_clusters() -> None:
     assert sum(map(len, several)) > 40 == sum(map(len, alone))  # above 1 is none: the most responsible alone
 
 
+def test_who_is_responsible_by_zero_is_not_in_the_cluster() -> None:
+    points = np.repeat([[-1.0], [1.0]], 400, axis=0)  # so far apart, for so many, that exp(-800) is left: 0
+    clusters = soft_clusters(points, rng=np.random.default_rng(0), max_clusters=2, threshold=0)
+    assert clusters == [tuple(range(400)), tuple(range(400, 800))]
+
+
+def test_fewer_clusters_are_tried_than_there_are_rows(rng) -> None:
+    points, other = rng.normal(size=(3, 2)), np.random.default_rng(1)
+    ours = np.random.default_rng(1)
+    soft_clusters(points, rng=ours, max_clusters=9)
+    for n_clusters in (1, 2):
+        initial_mixture(principal_components(points, 10), n_clusters, rng=other)
+    assert ours.random() == other.random()  # both have drawn as much
+
+
 def test_clusters_at_the_edges(rng) -> None:
     assert soft_clusters(np.zeros((0, 3)), rng=rng) == []
     assert soft_clusters(np.zeros((1, 3)), rng=rng) == [(0,)]
@@ -267,6 +282,9 @@ def test_searching_at_the_edges() -> None:
     assert collapsed_search(tree, np.array([-1.0, -1.0]), 3).tolist() == [0, 1, 2]  # zeros: cosine 0
     assert collapsed_search(tree, np.zeros(2), 2).tolist() == [0, 1]
     assert traverse(tree, np.array([1.0, 0.0]), 2) == [1, 2]
+    leaves = tuple(RaptorNode("a", 0) for _ in range(9))
+    alike = RaptorTree((*leaves, RaptorNode("aa", 1, (8, 1))), np.ones((10, 2)))
+    assert traverse(alike, np.ones(2), 1) == [9, 1]  # ties: the lowest index, whatever the order of children
     with pytest.raises(ValueError, match="k: expected 0 to 3, the number of documents, got 4"):
         collapsed_search(tree, np.zeros(2), 4)
     with pytest.raises(ValueError, match="k: expected 1 or more, got 0"):
