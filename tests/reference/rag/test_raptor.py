@@ -26,7 +26,7 @@ from reference.rag import (
     traverse,
 )
 
-WITHIN = 1e-10  # tens of steps, each with sums of dozens of terms: 1e-16 · 50 · 50, with room for exponentials
+WITHIN = 1e-12  # tens of steps that each round sums of 60 terms: 30 · 60 · 2^-53 = 2e-13, with room for exponentials
 
 
 def blobs(rng: np.random.Generator, n: int, width: int = 3, n_centres: int = 3, apart: float = 4.0) -> np.ndarray:
