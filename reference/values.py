@@ -3,6 +3,7 @@
 Covers ranges, finiteness, logits, probabilities and token ids. Shapes and types are held by `reference.checked`.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,20 @@ def at_least(name: str, value: float, minimum: float) -> None:
     """
     if not value >= minimum:
         raise ValueError(f"{name}: expected {minimum} or more, got {value}")
+
+
+def above_zero(name: str, value: float) -> None:
+    """Hold `value` to a finite number above 0.
+
+    Raises:
+        ValueError: it is 0, negative, infinite or NaN.
+
+    >>> above_zero("learning_rate", 0.0)
+    Traceback (most recent call last):
+    ValueError: learning_rate: expected a finite number above 0, got 0.0
+    """
+    if not 0 < value < np.inf:
+        raise ValueError(f"{name}: expected a finite number above 0, got {value}")
 
 
 def finite(name: str, values: Any) -> None:
@@ -74,7 +89,29 @@ def token_ids(name: str, values: Any, n_tokens: int) -> None:
     Traceback (most recent call last):
     ValueError: ids: expected token ids from 0 to 6, got 7
     """
-    _hold(name, values, (values >= 0) & (values < n_tokens), f"token ids from 0 to {n_tokens - 1}")
+    _hold(name, values, (values >= 0) & (values < n_tokens), _range(n_tokens))
+
+
+def known_ids(name: str, ids: Iterable[int], n_tokens: int) -> None:
+    """Hold plain integers, of any size, to known token ids. Each is looked at; `@checked` draws one of a list.
+
+    Raises:
+        TypeError: one is not an integer.
+        ValueError: an id is negative, or `n_tokens` or more.
+
+    >>> known_ids("ids", [0, 1_000_000], n_tokens=256)
+    Traceback (most recent call last):
+    ValueError: ids: expected token ids from 0 to 255, got 1000000
+    """
+    for one in ids:
+        if not isinstance(one, int):
+            raise TypeError(f"{name}: expected integers, got {one!r}")
+        if not 0 <= one < n_tokens:
+            raise ValueError(f"{name}: expected {_range(n_tokens)}, got {one}")
+
+
+def _range(n_tokens: int) -> str:
+    return f"token ids from 0 to {n_tokens - 1}" if n_tokens else "none, as the vocabulary is empty"
 
 
 def _isfinite(values: Any) -> Any:
@@ -85,4 +122,7 @@ def _hold(name: str, values: Any, good: Any, expected: str, got: str = "") -> No
     """Raise with the first entry of `values` where `good` is false."""
     if not good.all():
         wrong = values[~good] if values.ndim else values.reshape(1)
-        raise ValueError(f"{name}: expected {expected}, got {got}{wrong.reshape(-1)[0].item():g}")
+        first = wrong.reshape(-1)[0].item()
+        raise ValueError(
+            f"{name}: expected {expected}, got {got}{first if isinstance(first, int) else format(first, 'g')}"
+        )

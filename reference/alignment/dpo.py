@@ -1,13 +1,11 @@
 """Direct preference optimisation: preferences teach the policy without a reward model. Not covered: IPO, KTO, SimPO."""
 
-import math
-
 from jaxtyping import Float64
 from torch import Tensor
 
 from reference.alignment.preferences import log_sigmoid
 from reference.checked import checked
-from reference.values import finite
+from reference.values import above_zero, finite
 
 
 @checked
@@ -34,8 +32,7 @@ def implicit_rewards(
     >>> implicit_rewards(policy, reference, beta=0.5).tolist()
     [1.0]
     """
-    if not (math.isfinite(beta) and beta > 0):
-        raise ValueError(f"beta: expected a finite number above 0, got {beta}")
+    above_zero("beta", beta)
     _require_logprobs("policy", policy)
     if reference is None:
         return beta * policy

@@ -1,13 +1,13 @@
 """Which token occurs near which, and in which document. Not covered: what the counts are weighted to afterwards."""
 
+from itertools import chain
 from typing import Literal
 
 import numpy as np
 from jaxtyping import Float64, Int64
 
 from reference.checked import checked
-from reference.neural_lm.rules import known_ids
-from reference.values import at_least
+from reference.values import at_least, known_ids
 
 
 @checked
@@ -53,7 +53,7 @@ def cooccurrence(
     """
     at_least("n_tokens", n_tokens, 1)
     at_least("window", window, 1)
-    known_ids("sequences", sequences, n_tokens)
+    known_ids("sequences", chain.from_iterable(sequences), n_tokens)
     counts = np.zeros((n_tokens, n_tokens))
     for distance in range(1, min(window, max(map(len, sequences), default=0)) + 1):
         pairs = np.zeros((n_tokens, n_tokens), dtype=np.int64)
@@ -85,7 +85,7 @@ def document_term_counts(documents: list[list[int]], *, n_tokens: int) -> Int64[
            [0, 0, 0]])
     """
     at_least("n_tokens", n_tokens, 1)
-    known_ids("documents", documents, n_tokens)
+    known_ids("documents", chain.from_iterable(documents), n_tokens)
     counts = np.zeros((len(documents), n_tokens), dtype=np.int64)
     for row, document in enumerate(documents):
         for token in document:

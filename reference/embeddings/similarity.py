@@ -4,8 +4,7 @@ import numpy as np
 from jaxtyping import Float64, Int64
 
 from reference.checked import checked
-from reference.neural_lm.rules import known_ids
-from reference.values import at_least, finite
+from reference.values import at_least, finite, known_ids
 
 
 @checked
@@ -95,7 +94,7 @@ def nearest_neighbours(
     >>> ids, cosines.round(6)                                        # 2 and 3 tie: the smaller id
     (array([2, 3]), array([0.707107, 0.707107]))
     """
-    known_ids("exclude", [exclude], len(vectors))
+    known_ids("exclude", exclude, len(vectors))
     candidates = np.setdiff1d(np.arange(len(vectors)), np.array(exclude, dtype=np.int64))  # ascending ids
     at_least("k", k, 0)
     if k > len(candidates):

@@ -3,13 +3,14 @@
 Not covered: subsampling of frequent words, windows of random size.
 """
 
+from itertools import chain
+
 import torch
 from jaxtyping import Float64, Int64
 from torch import Tensor
 
 from reference.checked import checked
-from reference.neural_lm.rules import above_zero, known_ids
-from reference.values import at_least, finite, token_ids
+from reference.values import above_zero, at_least, finite, known_ids, token_ids
 
 
 @checked
@@ -41,7 +42,7 @@ def skipgram_pairs(
     """
     at_least("n_tokens", n_tokens, 1)
     at_least("window", window, 1)
-    known_ids("sequences", sequences, n_tokens)
+    known_ids("sequences", chain.from_iterable(sequences), n_tokens)
     pairs = [
         (sequence[centre], sequence[context])
         for sequence in sequences

@@ -12,6 +12,7 @@ from jaxtyping import Float64
 from scipy.optimize import least_squares, nnls  # type: ignore[attr-defined]
 
 from reference.checked import checked
+from reference.values import above_zero
 
 HUBER = 1e-3  # of the log-loss: beyond it a residual counts linearly (Hoffmann et al., appendix D.3)
 FLOPS_PER_PARAMETER_AND_TOKEN = 6  # forward 2, backward 4 (Kaplan et al. 2020, section 2.1)
@@ -39,10 +40,8 @@ class ScalingLaw:
 
     def __post_init__(self) -> None:
         """Hold the constants to a law that falls: E of 0 or more, the others above 0."""
-        for name in ("entropy", "a", "alpha", "b", "beta"):
-            value = getattr(self, name)
-            if not (math.isfinite(value) and (value > 0 or (value == 0 and name == "entropy"))):
-                raise ValueError(f"{name}: expected a finite number above 0, got {value}")
+        for name in ("a", "alpha", "b", "beta") if self.entropy == 0 else ("entropy", "a", "alpha", "b", "beta"):
+            above_zero(name, getattr(self, name))
 
     @checked
     def loss(self, parameters: float, tokens: float) -> float:
@@ -59,8 +58,8 @@ class ScalingLaw:
         >>> ScalingLaw(entropy=1.0, a=2.0, alpha=0.5, b=3.0, beta=1.0).loss(4.0, 3.0)
         3.0
         """
-        _positive("parameters", parameters)
-        _positive("tokens", tokens)
+        above_zero("parameters", parameters)
+        above_zero("tokens", tokens)
         return self.entropy + float(self.a / parameters**self.alpha + self.b / tokens**self.beta)
 
     @checked
@@ -82,7 +81,7 @@ class ScalingLaw:
         >>> ScalingLaw(entropy=1.0, a=1.0, alpha=0.5, b=1.0, beta=0.5).compute_optimal(600.0)
         (10.0, 10.0)
         """
-        _positive("flops", flops)
+        above_zero("flops", flops)
         product = flops / FLOPS_PER_PARAMETER_AND_TOKEN
         balance = (self.alpha * self.a / (self.beta * self.b)) ** (1 / (self.alpha + self.beta))
         parameters = balance * product ** (self.beta / (self.alpha + self.beta))
@@ -168,8 +167,3 @@ def _hold_runs(*runs: Float64[np.ndarray, " R"]) -> None:
     for name, values in zip(("parameters", "tokens"), runs[:2], strict=True):
         if len(set(values.tolist())) < 3:
             raise ValueError(f"{name}: expected 3 values or more, got {len(set(values.tolist()))}")
-
-
-def _positive(name: str, value: float) -> None:
-    if not (value > 0 and math.isfinite(value)):
-        raise ValueError(f"{name}: expected a finite number above 0, got {value}")

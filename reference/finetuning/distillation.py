@@ -1,13 +1,11 @@
 """Distillation: a student learns a teacher's softened distribution. Not covered: hidden states, several teachers."""
 
-import math
-
 import torch
 from jaxtyping import Float64, Int64
 from torch import Tensor
 
 from reference.checked import checked
-from reference.values import finite, logits, token_ids
+from reference.values import above_zero, finite, logits, token_ids
 
 
 @checked
@@ -65,7 +63,6 @@ def _require_logits(student: Float64[Tensor, "n V"], teacher: Float64[Tensor, "n
 
 
 def _require_range(temperature: float, soft_weight: float) -> None:
-    if not (math.isfinite(temperature) and temperature > 0):
-        raise ValueError(f"temperature: expected a finite number above 0, got {temperature}")
+    above_zero("temperature", temperature)
     if not 0 <= soft_weight <= 1:
         raise ValueError(f"soft_weight: expected a number from 0 to 1, got {soft_weight}")

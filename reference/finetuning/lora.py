@@ -7,7 +7,7 @@ from jaxtyping import Float64
 from torch import Tensor, nn
 
 from reference.checked import checked
-from reference.values import at_least
+from reference.values import above_zero, at_least
 
 
 class LoRALinear(nn.Module):
@@ -34,8 +34,7 @@ class LoRALinear(nn.Module):
     ) -> None:
         super().__init__()
         at_least("rank", rank, 1)
-        if not (math.isfinite(alpha) and alpha > 0):
-            raise ValueError(f"alpha: expected a finite number above 0, got {alpha}")
+        above_zero("alpha", alpha)
         if base.weight.dtype != torch.float64:
             raise ValueError(f"base: expected weights of torch.float64, got {base.weight.dtype}")
         self.base = base.requires_grad_(False)

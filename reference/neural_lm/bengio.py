@@ -10,8 +10,7 @@ from torch import Tensor
 from reference.checked import checked
 from reference.neural_lm.bengio_weights import BengioWeights
 from reference.neural_lm.cross_entropy import cross_entropy_and_gradient
-from reference.neural_lm.rules import above_zero
-from reference.values import finite, token_ids
+from reference.values import above_zero, finite, token_ids
 
 
 @checked

@@ -8,8 +8,7 @@ from torch import Tensor
 
 from reference.checked import checked
 from reference.neural_lm.linear import linear_loss
-from reference.neural_lm.rules import above_zero
-from reference.values import at_least, finite
+from reference.values import above_zero, at_least, finite
 
 
 @checked

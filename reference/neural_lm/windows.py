@@ -1,12 +1,13 @@
 """Training examples out of sequences: a context of n tokens and the token that follows it. Not covered: batching."""
 
+from itertools import chain
+
 import torch
 from jaxtyping import Int64
 from torch import Tensor
 
 from reference.checked import checked
-from reference.neural_lm.rules import known_ids
-from reference.values import at_least
+from reference.values import at_least, known_ids
 
 
 @checked
@@ -49,9 +50,9 @@ def context_windows(
     [[[1]], [2]]
     """
     at_least("n_context", n_context, 1)
-    known_ids("sequences", sequences, n_tokens)
+    known_ids("sequences", chain.from_iterable(sequences), n_tokens)
     if boundary is not None:
-        known_ids("boundary", [[boundary]], n_tokens)
+        known_ids("boundary", [boundary], n_tokens)
         sequences = [[boundary] * n_context + sequence + [boundary] for sequence in sequences]
     windows = [
         sequence[start : start + n_context + 1] for sequence in sequences for start in range(len(sequence) - n_context)

@@ -14,6 +14,8 @@ from reference.rag.citations import CitedAnswer, cite
 from reference.rag.prompt import TEMPLATES, build_prompt, numbered_sources
 from reference.rag.sentences import Language
 
+__all__ = ["chunk_retriever", "rag_chain"]
+
 REMEDY = "LangChain is not installed: pip install langchain-core"
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from reference.checked import checked
-from reference.values import at_least, finite
+from reference.values import above_zero, at_least, finite
 
 FLOOR = 1e-6  # added to every variance unless told otherwise: a cluster of equal points keeps a density
 
@@ -95,8 +95,7 @@ def fit_mixture(
     """
     finite("points", points)
     at_least("n_steps", n_steps, 0)
-    if not 0 < floor < math.inf:
-        raise ValueError(f"floor: expected a finite number above 0, got {floor}")
+    above_zero("floor", floor)
     mixture = start
     for _ in range(n_steps):
         shares = _shares(points, mixture)  # (N, K)

@@ -35,8 +35,7 @@ def repetition_penalty(
     >>> repetition_penalty(logits, torch.tensor([[0, 1, 1]]), 4).tolist()
     [[0.5, -8.0, 2.0, -2.0]]
     """
-    if not 0 < penalty < float("inf"):
-        raise ValueError(f"penalty: expected a finite number above 0, got {penalty}")
+    values.above_zero("penalty", penalty)
     require_possible(logits)
     values.token_ids("ids", ids, logits.shape[-1])
     came = torch.zeros_like(logits, dtype=torch.bool).scatter(-1, ids, value=True)  # (B, V)

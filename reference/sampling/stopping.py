@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from reference import values
 from reference.checked import checked
 
 
@@ -62,8 +63,7 @@ class Stop:
         Traceback (most recent call last):
         ValueError: stop: expected token ids from 0 to 6, got 7
         """
-        if unknown := [token for token in self._tokens() if token >= n_tokens]:
-            raise ValueError(f"stop: expected token ids from 0 to {n_tokens - 1}, got {unknown[0]}")
+        values.known_ids("stop", self._tokens(), n_tokens)
 
     def _tokens(self) -> list[int]:
         return [*self.ids, *(token for sequence in self.sequences for token in sequence)]

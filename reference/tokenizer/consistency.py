@@ -56,21 +56,6 @@ def ordinary_tokens(merges: Iterable[tuple[bytes, bytes]]) -> list[bytes]:
     return list(tokens)
 
 
-def hold_known(name: str, ids: Iterable[int], n_tokens: int) -> None:
-    """Hold plain integers, of any size, to known token ids.
-
-    Raises:
-        ValueError: an id is negative, or `n_tokens` or more; the first is quoted.
-
-    >>> hold_known("ids", [0, 1_000_000], n_tokens=256)
-    Traceback (most recent call last):
-    ValueError: ids: expected token ids from 0 to 255, got 1000000
-    """
-    for one in ids:
-        if not 0 <= one < n_tokens:
-            raise ValueError(f"{name}: expected token ids from 0 to {n_tokens - 1}, got {one}")
-
-
 def _hold_same(expected: Iterable[bytes], vocabulary: Iterable[bytes]) -> None:
     wanted, there = dict.fromkeys(expected), dict.fromkeys(vocabulary)  # in order, so that the first is quoted
     for token in wanted:

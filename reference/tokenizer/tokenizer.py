@@ -10,10 +10,11 @@ from itertools import chain
 
 from reference.checked import checked
 from reference.tokenizer.chunk_ids import ChunkIds
-from reference.tokenizer.consistency import hold_consistent, hold_known
+from reference.tokenizer.consistency import hold_consistent
 from reference.tokenizer.parts import stream_parts, text_parts
 from reference.tokenizer.pretokenization import hold_scalar_values
 from reference.tokenizer.special import Finder
+from reference.values import known_ids
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,7 @@ class Tokenizer:
         >>> tokenizer_from_merges([]).decode_bytes([226, 130])
         b'\\xe2\\x82'
         """
-        hold_known("ids", ids, n_tokens=len(self.vocabulary))
+        known_ids("ids", ids, n_tokens=len(self.vocabulary))
         return b"".join(self.vocabulary[one] for one in ids)
 
     @checked

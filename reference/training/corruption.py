@@ -85,6 +85,5 @@ def _among(ids: Int64[Tensor, "*n"], special_ids: Collection[int]) -> Bool[Tenso
 def _require_vocabulary(ids: Tensor, mask_id: int, n_tokens: int, special_ids: Collection[int]) -> None:
     values.at_least("n_tokens", n_tokens, 1)
     values.token_ids("ids", ids, n_tokens)
-    for name, one in [("mask_id", mask_id), *(("special_ids", special) for special in special_ids)]:
-        if not 0 <= one < n_tokens:
-            raise ValueError(f"{name}: expected token ids from 0 to {n_tokens - 1}, got {one}")
+    values.known_ids("mask_id", [mask_id], n_tokens)
+    values.known_ids("special_ids", special_ids, n_tokens)

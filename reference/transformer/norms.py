@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from reference.checked import checked
 from reference.transformer.initial import filled
-from reference.values import at_least, finite
+from reference.values import above_zero, at_least, finite
 
 
 @checked
@@ -157,5 +157,4 @@ class RMSNorm(nn.Module):
 
 def _hold(x: Float64[Tensor, "*B D"], eps: float) -> None:
     at_least("width D of x", x.shape[-1], 1)
-    if not 0 < eps < float("inf"):
-        raise ValueError(f"eps: expected a finite number above 0, got {eps}")
+    above_zero("eps", eps)

@@ -8,7 +8,7 @@ from jaxtyping import Bool, Int64
 from torch import Tensor
 
 from reference.attention import KVCache
-from reference.values import at_least, token_ids
+from reference.values import above_zero, at_least, token_ids
 
 
 def sizes(config: Any) -> None:
@@ -19,8 +19,8 @@ def sizes(config: Any) -> None:
             continue
         if isinstance(value, int):
             at_least(field.name, value, 1)
-        elif not 0 < value < float("inf"):
-            raise ValueError(f"{field.name}: expected a finite number above 0, got {value}")
+        else:
+            above_zero(field.name, value)
 
 
 def divisor(name: str, part: int, whole_name: str, whole: int) -> None:

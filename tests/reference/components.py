@@ -1,4 +1,4 @@
-"""What the oracle offers: every function and class that a package of `reference` names in its `__all__`."""
+"""What the oracle offers: every function and class that a package or module of `reference` names in its `__all__`."""
 
 import inspect
 import pkgutil
@@ -28,9 +28,9 @@ class Component:
 
 
 def packages() -> list[ModuleType]:
-    """`reference.attention`, `reference.ngram`, … in alphabetical order."""
-    names = [module.name for module in pkgutil.iter_modules(reference.__path__) if module.ispkg]
-    return [import_module(f"reference.{name}") for name in sorted(names)]
+    """`reference.attention`, `reference.ngram`, … in alphabetical order; a module that must be asked for, too."""
+    found = [import_module(one.name) for one in pkgutil.walk_packages(reference.__path__, "reference.")]
+    return sorted((module for module in found if hasattr(module, "__all__")), key=lambda module: module.__name__)
 
 
 def functions() -> list[Component]:
