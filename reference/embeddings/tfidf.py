@@ -20,7 +20,7 @@ def inverse_document_frequency(counts: Int64[np.ndarray, "D V"], *, smooth: bool
 
     Source: Manning, Raghavan and Schütze, Introduction to Information Retrieval (2008), equation 6.7; smooth:
     scikit-learn, TfidfTransformer(smooth_idf=True).
-    Departs from it: natural logarithm (there: base 10), and a term that no document holds has a value.
+    Departs from it: natural logarithm (there: examples in base 10), and a term that no document holds has a value.
 
     Args:
         counts: how often each document holds each term.

@@ -24,7 +24,7 @@ MAX_REDRAWS = 0.5  # share of resamples without a maximum from which on interval
 def win_matrix(games: Sequence[Game], n_players: int) -> Float64[np.ndarray, "P P"]:
     """Count how often each player beat each other; a draw is half a win for both.
 
-    Source: Bradley and Terry 1952, Biometrika 39(3/4), section 2. Departs from it: draws.
+    Source: Bradley and Terry 1952, Biometrika 39(3/4). Departs from it: draws.
 
     Args:
         games: (player, opponent, score of the player: 1, 1/2 or 0), in any order.

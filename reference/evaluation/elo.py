@@ -20,7 +20,7 @@ def elo_expected_score(rating: float, opponent: float) -> float:
 
     E = 1 / (1 + 10^((R_opponent - R) / 400)).
 
-    Source: Elo 1978, The Rating of Chessplayers, section 8.4 (the logistic form).
+    Source: Elo 1978, The Rating of Chessplayers, Past and Present (the logistic form).
 
     Args:
         rating: of the player.
@@ -46,7 +46,7 @@ def elo_ratings(
 
     R' = R + K · (score - E), for both players from their ratings before the game. The sum of all ratings stays.
 
-    Source: Elo 1978, The Rating of Chessplayers, section 1.6.
+    Source: Elo 1978, The Rating of Chessplayers, Past and Present.
 
     Args:
         games: in the order in which they were played; that order matters.

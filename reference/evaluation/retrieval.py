@@ -62,7 +62,7 @@ def recall(ranking: Ranking, relevance: Relevance, *, k: int) -> float:
 def reciprocal_rank(ranking: Ranking, relevance: Relevance, *, k: int | None = None) -> float:
     """1 / rank of the first relevant document, 0 where there is none. Its mean over queries is the MRR.
 
-    Source: Voorhees 1999, The TREC-8 Question Answering Track Report, section 2.
+    Source: Voorhees 1999, The TREC-8 Question Answering Track Report.
 
     Args:
         ranking: ids, the best first.
@@ -113,8 +113,9 @@ def ndcg(ranking: Ranking, relevance: Relevance, *, k: int | None = None) -> flo
 
     DCG = sum over ranks i of gain_i / log2(i + 1), gain = the judgment itself (linear), 0 where it is negative.
 
-    Source: Järvelin and Kekäläinen 2002, ACM Transactions on Information Systems 20(4), as in trec_eval's ndcg_cut.
-    Departs from it: the discount is log2(i + 1) from the first rank on.
+    Source: Järvelin and Kekäläinen 2002, ACM Transactions on Information Systems 20(4), as in ndcg_cut of trec_eval
+    9.0.
+    Departs from the paper: the discount is log2(i + 1) from the first rank on (there: log_b(i), from rank b on).
 
     Args:
         ranking: ids, the best first.

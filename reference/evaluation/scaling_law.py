@@ -14,8 +14,8 @@ from scipy.optimize import least_squares, nnls  # type: ignore[attr-defined]
 from reference.checked import checked
 from reference.values import above_zero
 
-HUBER = 1e-3  # of the log-loss: beyond it a residual counts linearly (Hoffmann et al., appendix D.3)
-FLOPS_PER_PARAMETER_AND_TOKEN = 6  # forward 2, backward 4 (Kaplan et al. 2020, section 2.1)
+HUBER = 1e-3  # of the log-loss: beyond it a residual counts linearly (Hoffmann et al., section 3.3)
+FLOPS_PER_PARAMETER_AND_TOKEN = 6  # forward 2, backward 4 (Kaplan et al. 2020, arXiv:2001.08361, section 2.1)
 EXPONENTS = np.arange(0.05, 1.55, 0.05)  # tried for alpha and beta; published ones lie between 0.05 and 1
 TINY = 1e-6  # stands for a constant that the start puts at 0: its logarithm must exist
 EXACT = 1e-15  # tolerance at which the search stops: what float64 gives
@@ -67,6 +67,7 @@ class ScalingLaw:
         """Find the parameters and tokens with the least loss that 6·N·D = `flops` can train.
 
         N = G · (C/6)^(beta/(alpha + beta)), D = (C/6) / N, G = (alpha·A / (beta·B))^(1/(alpha + beta)).
+
         Source: Hoffmann et al. 2022 (arXiv:2203.15556), equation 4.
 
         Args:
@@ -98,7 +99,7 @@ def fit_scaling_law(
     log E, alpha and beta. Where alpha and beta are given, the law is linear in E, A and B: the search starts at the
     pair of a grid whose non-negative least squares fit best, the first of equal ones. E is above 0.
 
-    Source: Hoffmann et al. 2022 (arXiv:2203.15556), section 3.3 and appendix D.3.
+    Source: Hoffmann et al. 2022 (arXiv:2203.15556), section 3.3.
     Departs from it: where the search starts; trust-region least squares instead of L-BFGS.
 
     Args:

@@ -21,7 +21,8 @@ def bengio_logits(weights: BengioWeights, contexts: Int64[Tensor, "N n"]) -> Flo
     No contexts: an empty (0, V) table.
 
     Source: Bengio et al. 2003 (Journal of Machine Learning Research 3, 1137-1155), section 2, equation 1.
-    Departs from it: the context is in reading order (there: latest first), which permutes the columns of H and W.
+    Departs from it: n counts the context alone (there: the target too), which is in reading order (there: latest
+    first), so the columns of H and W are permuted.
 
     Args:
         weights: as `initial_bengio_weights` draws them.

@@ -55,7 +55,8 @@ def initial_bengio_weights(
     direct connections alone.
 
     Source: LeCun et al. 1998 (Efficient BackProp), section 4.6.
-    Departs from it: normal draws, for embeddings as well; Bengio et al. 2003 do not say theirs.
+    Departs from it: the draws are normal (there: of any shape), and those of the embeddings are not scaled, since rows
+    of C are looked up, not added up. Of their own start Bengio et al. 2003 say only that it was random.
 
     Args:
         n_tokens: V, 1 or more.

@@ -15,7 +15,7 @@ def one_hot(ids: Int64[Tensor, " N"], *, n_tokens: int) -> Float64[Tensor, "N V"
 
     y[i, j] = 1 where j = ids[i], else 0. No ids: an empty (0, V) table.
 
-    Source: Bishop, Pattern Recognition and Machine Learning (2006), section 4.1 (1-of-K coding).
+    Source: Bishop, Pattern Recognition and Machine Learning (2006), section 2.2 (1-of-K scheme).
 
     Args:
         ids: token ids.

@@ -28,7 +28,8 @@ def context_windows(
     boundary's id inside a sequence is a token like any other. No sequence, or none long enough: 0 examples.
 
     Source: Bengio et al. 2003 (Journal of Machine Learning Research 3, 1137-1155), section 2.
-    Departs from it: the context is in reading order (there: latest first), and boundaries fill it at the start.
+    Departs from it: n counts the context alone (there: the target too), which is in reading order (there: latest
+    first); boundaries fill it at the start.
 
     Args:
         sequences: token ids, one list a document.

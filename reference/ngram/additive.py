@@ -16,7 +16,8 @@ class AddK(Model):
     Total zero (context unseen, k = 0): uniform, 1/V. So an empty corpus gives the uniform distribution for every k,
     and a vocabulary of one token gives it probability 1.
 
-    Source: Jurafsky and Martin, Speech and Language Processing (3rd edition draft), equation 3.12 and section 3.6.
+    Source: Jurafsky and Martin, Speech and Language Processing (3rd edition draft of January 2025), sections 3.1 and
+    3.6.
     Departs from it: unseen contexts with k = 0 have a value.
 
     Args:

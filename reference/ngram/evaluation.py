@@ -43,8 +43,8 @@ def average_nll(names: list[str], probabilities: Float64[np.ndarray, "V V"]) -> 
     nll = -(1/M) · sum of ln p(next symbol | symbol) over all M transitions of all names: every transition weighs the
     same, so a long name weighs more than a short one. A transition of probability zero makes it infinite.
 
-    Source: Jurafsky and Martin, Speech and Language Processing (3rd edition draft), section 3.3; exp(nll) is the
-    perplexity per symbol.
+    Source: Jurafsky and Martin, Speech and Language Processing (3rd edition draft of January 2025), section 3.3;
+    exp(nll) is the perplexity per symbol.
 
     Args:
         names: at least one first name, see `ngrams`.

@@ -21,7 +21,7 @@ class Interpolated(Model):
 
     Source: Jelinek and Mercer 1980, Interpolated estimation of Markov source parameters from sparse data; Chen and
     Goodman 1999 (Computer Speech and Language 13), section 2.3; as a weighted sum, Jurafsky and Martin, Speech and
-    Language Processing (3rd edition draft), section 3.6.3.
+    Language Processing (3rd edition draft of January 2025), section 3.6.
     Departs from it: the weights do not depend on the context, other than by the rule for unseen ones.
 
     Args:

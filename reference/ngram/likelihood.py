@@ -19,7 +19,7 @@ def token_nll(
     nll[i] = -ln p(token i | what comes before it). Probability zero: infinite. No token: an empty array. They sum to
     the negative log-likelihood of the whole text.
 
-    Source: Jurafsky and Martin, Speech and Language Processing (3rd edition draft), section 3.3.
+    Source: Jurafsky and Martin, Speech and Language Processing (3rd edition draft of January 2025), section 3.3.
 
     Args:
         model: gives the probabilities.
@@ -48,7 +48,7 @@ def mean_nll(model: Model, tokens: Sequence[Hashable], *, context: Sequence[Hash
 
     A single token of probability zero makes it infinite.
 
-    Source: Jurafsky and Martin, Speech and Language Processing (3rd edition draft), section 3.7.
+    Source: Jurafsky and Martin, Speech and Language Processing (3rd edition draft of January 2025), section 3.7.
 
     Args:
         model: gives the probabilities.
@@ -75,7 +75,7 @@ def perplexity(model: Model, tokens: Sequence[Hashable], *, context: Sequence[Ha
     perplexity = exp(-(1/N) · sum of ln p(token i | what comes before it)). A token of probability zero makes it
     infinite, and so does an average beyond the largest float64.
 
-    Source: Jurafsky and Martin, Speech and Language Processing (3rd edition draft), section 3.3.
+    Source: Jurafsky and Martin, Speech and Language Processing (3rd edition draft of January 2025), section 3.3.
 
     Args:
         model: gives the probabilities.

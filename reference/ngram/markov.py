@@ -24,8 +24,9 @@ def stationary_distribution(transitions: Float64[np.ndarray, "*C V"]) -> Float64
     probability exactly 0. A source whose states come round periodically has a stationary distribution like any other.
     Order 0 has one state, of probability 1.
 
-    Source: Grassmann, Taksar and Heyman 1985, Regenerative analysis and steady state distributions for Markov chains;
-    elimination without subtraction, so that each entry is right to nearly the last digit, however small.
+    Source: Grassmann, Taksar and Heyman 1985, Regenerative analysis and steady state distributions for Markov chains
+    (Operations Research 33(5)): elimination without subtraction; O'Cinneide 1993 (Numerische Mathematik 65) for
+    why each entry, however small, then has a small relative error.
 
     Args:
         transitions: entry[i, …, j, k] = p(token k | token i, …, token j): r + 1 axes of length V; r = 1 is the usual

@@ -53,7 +53,6 @@ def padded(tokens: Sequence[Hashable], *, order: int, start: Hashable, end: Hash
     n-gram, start symbols and the end.
 
     Source: Jurafsky and Martin, Speech and Language Processing (3rd edition draft), section 3.1.
-    Departs from it: one start symbol for each token of the context, not one alone.
 
     Args:
         tokens: one text.
@@ -123,7 +122,8 @@ def with_unknown(tokens: Iterable[Hashable], *, vocabulary: Sequence[Hashable], 
     To be done to what a model is trained on and to what it is asked about alike: a model itself refuses to predict a
     token outside its vocabulary.
 
-    Source: Jurafsky and Martin, Speech and Language Processing (3rd edition draft of 2023), section 3.4.1.
+    Source: Jurafsky and Martin, Speech and Language Processing (3rd edition drafts until 2023), chapter 3 (unknown
+    words).
 
     Args:
         tokens: one text.

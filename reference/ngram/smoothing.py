@@ -17,7 +17,8 @@ def bigram_probabilities(counts: Int[np.ndarray, "V V"], k: float | int) -> Floa
     p[i, j] = (counts[i, j] + k) / (sum over m of counts[i, m] + k · V).
     A row whose smoothed total is zero (nothing counted, k = 0) is uniform, 1/V.
 
-    Source: Jurafsky and Martin, Speech and Language Processing (3rd edition draft), section 3.6 (add-k smoothing).
+    Source: Jurafsky and Martin, Speech and Language Processing (3rd edition draft of January 2025), section 3.6 (add-k
+    smoothing).
     Departs from it: unseen contexts with k = 0 have a value.
 
     Args:
@@ -54,7 +55,8 @@ def trigram_probability(counts: Mapping[str, int], context: str, symbol: str, k:
     p = (counts[context + symbol] + k) / (sum over s of counts[context + s] + k · V), over all V symbols s of
     `ALPHABET`; a trigram without a key counts 0. Smoothed total zero (context unseen, k = 0): 1/V.
 
-    Source: Jurafsky and Martin, Speech and Language Processing (3rd edition draft), section 3.6 (add-k smoothing).
+    Source: Jurafsky and Martin, Speech and Language Processing (3rd edition draft of January 2025), section 3.6 (add-k
+    smoothing).
     Departs from it: unseen contexts with k = 0 have a value.
 
     Args:

@@ -25,7 +25,8 @@ def train_bpe_incremental(chunks: Sequence[bytes], *, n_merges: int) -> list[tup
     after the merge that made them, and can only become rarer; a count that has shrunk is corrected when it comes up.
 
     Source: Sennrich et al. 2016 (arXiv:1508.07909), section 3.2 (indexed and updated pair counts).
-    Departs from it: a heap in place of a pruned table; ties are decided as in `train_bpe`.
+    Departs from it: a heap offers the most frequent pair (the authors' program: a pruned table); ties are decided as in
+    `train_bpe`.
 
     Args:
         chunks: pre-tokens as UTF-8 bytes; pairs never cross a chunk boundary.
