@@ -89,7 +89,7 @@ def multi_head_step(
     and nothing is remembered.
 
     Source: Shazeer 2019 (arXiv:1911.02150), section 2.4 (incremental multi-head attention).
-    Departs from it: a step may bring several positions; no bias.
+    Departs from it: a step may bring several positions.
 
     Args:
         x: the new positions only, one vector of width D each.

@@ -45,8 +45,8 @@ def sliding_window_mask(n: int, window: int, *, device: torch.device | str | Non
     more: the causal mask. Length 0: an empty (0, 0) mask.
 
     Source: Jiang et al. 2023 (arXiv:2310.06825), section 2 (sliding window attention).
-    Departs from it: the paper's "positions between i - W and i" would be W + 1; the window counts W with i itself, as
-    the model's own code does.
+    Departs from it: the paper lets position i see from i - W on, which would be W + 1 positions; here it is W with i itself,
+    as many as the paper's rolling cache holds.
 
     Args:
         n: length, 0 or more.
@@ -74,7 +74,8 @@ def padding_mask(lengths: Int64[Tensor, " B"], n: int) -> Bool[Tensor, "B n"]:
     mask[b, j] is true where j < lengths[b]. A text of length 0 is padding throughout. For attention, where it hides
     keys, write `padding_mask(lengths, n)[:, None, :]`, or `[:, None, None, :]` where there are heads.
 
-    Source: Vaswani et al. 2017 (arXiv:1706.03762), section 3.2.3 (illegal connections are masked).
+    Source: Vaswani et al. 2017 (arXiv:1706.03762), section 3.2.3 (masking inside the softmax).
+    Departs from it: there a mask hides the future, here what only fills up.
 
     Args:
         lengths: of the texts, 0 to n.

@@ -29,7 +29,7 @@ def multi_head(
     No position: an empty result.
 
     Source: Vaswani et al. 2017 (arXiv:1706.03762), section 3.2.2.
-    Departs from it: the heads' projections are the column blocks of one matrix each; no bias.
+    Departs from it: the heads' projections are the column blocks of one matrix each.
 
     Args:
         x: one vector of width D a position.
@@ -71,7 +71,7 @@ def cross_attention(
     memory (S = 0), gives zeros.
 
     Source: Vaswani et al. 2017 (arXiv:1706.03762), section 3.2.3 (encoder-decoder attention).
-    Departs from it: the memory may have a width M of its own; no bias.
+    Departs from it: the memory may have a width M of its own.
 
     Args:
         x: what asks, one vector of width D a position.

@@ -38,8 +38,8 @@ def tiled_attention(
 
     Source: Dao et al. 2022 (arXiv:2205.14135), algorithms 1 and 4; Milakov and Gimelshein 2018 (arXiv:1805.02867),
     algorithm 3.
-    Departs from it: queries are the outer loop, as in FlashAttention-2 (arXiv:2307.08691); the log-sum-exp is a result
-    and has a gradient; a fully masked query has a value.
+    Departs from it: queries are the outer loop, as in the forward pass of Dao 2023 (arXiv:2307.08691), here backward
+    too; the log-sum-exp is a result and has a gradient; a fully masked query has a value.
 
     Args:
         q: queries; the last one stands where the last key stands, so query i has position i + S - T.

@@ -30,8 +30,9 @@ def rotary(
     Angles are rounded to float64 before the sine, so an entry is right to about p · 2^-52.
 
     Source: Su et al. 2021 (arXiv:2104.09864), section 3.2.2 (general form).
-    Departs from it: the default pairs column i with i + d/2, as the weights of Llama expect; the paper's pairs are
-    `adjacent`. The two differ by a fixed order of columns, which leaves the scores alone if q and k share it.
+    Departs from it: the default pairs column i with i + d/2, as GPT-NeoX does, and transformers with its Llama weights;
+    the paper's pairs are `adjacent`, as are those of the Llama weights that Meta publishes. The two differ by a fixed
+    order of columns, which leaves the scores alone if q and k share it.
 
     Args:
         x: queries or keys, one row a position.

@@ -55,7 +55,8 @@ def beam_search(
     without `end_id` is greedy search. `max_new` = 0: one text without tokens, of score 0; the model is not called.
 
     Source: Wu et al. 2016 (arXiv:1609.08144), section 7, equation 14.
-    Departs from it: lengths are not offset by 5, no coverage penalty; a text ends only if it is among the first K.
+    Departs from it: lengths are not offset by 5; no coverage penalty; no text is dropped for being a margin behind the
+    best; a text ends only if it is among the first K.
 
     Args:
         model: as in `generate`.

@@ -73,7 +73,7 @@ def generate_cached(
     The first call reads the prompt, later ones the token just chosen. The texts equal `generate`'s, where the model's
     logits with a cache equal those without; rounding may part them where two tokens are within it of each other.
 
-    Source: Shazeer 2019 (arXiv:1911.02150), section 2.3 (incremental decoding with keys and values kept).
+    Source: Shazeer 2019 (arXiv:1911.02150), section 2.4 (incremental attention, keys and values kept).
 
     Args:
         model: with `new_cache()`, and ids and that cache to the logits of these ids.

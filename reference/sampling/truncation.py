@@ -21,7 +21,7 @@ def with_temperature(logits: Float64[Tensor, "*B V"], temperature: float | int) 
     nothing overflows to +inf, however small t is. t = 0 is greedy: the token that `greedy` takes gets 0, all others
     -inf; for t above 0 tied tokens stay tied.
 
-    Source: Ackley, Hinton and Sejnowski 1985, A Learning Algorithm for Boltzmann Machines, section 2 (temperature).
+    Source: Ackley, Hinton and Sejnowski 1985, A Learning Algorithm for Boltzmann Machines, section 2.2.
     Departs from it: the logits are shifted; zero is allowed.
 
     Args:
@@ -53,7 +53,7 @@ def top_k(logits: Float64[Tensor, "*B V"], k: int) -> Float64[Tensor, "*B V"]:
     Exactly k tokens are kept. Ties at the threshold: lower ids are kept first, so that k = 1 is greedy. Among the k may
     be tokens that are -inf already.
 
-    Source: Fan, Lewis and Dauphin 2018 (arXiv:1805.04833), section 5 (generation by top-k random sampling).
+    Source: Fan, Lewis and Dauphin 2018 (arXiv:1805.04833), section 5.4 (drawing from the k most probable).
     Departs from it: ties are decided.
 
     Args:

@@ -23,8 +23,8 @@ def random_windows(
     With start s: inputs = tokens[s : s + T], targets = tokens[s + 1 : s + T + 1]. Starts are drawn independently from
     0, …, n - T - 1, so windows may overlap, and the last token is only ever a target.
 
-    Source: Radford et al. 2018, Improving Language Understanding by Generative Pre-Training, section 4.1 (minibatches
-    of randomly sampled, contiguous sequences).
+    Source: Radford et al. 2018, Improving Language Understanding by Generative Pre-Training, section 4.1 (stretches
+    of text drawn at random).
 
     Args:
         tokens: the text.
@@ -88,6 +88,7 @@ def pad(sequences: Sequence[Int64[Tensor, " _"]], *, pad_id: int) -> tuple[Int64
     T is the longest length; 0 if all are empty.
 
     Source: Vaswani et al. 2017 (arXiv:1706.03762), section 5.1 (sentences of about one length share a batch).
+    Departs from it: lengths may differ as they like.
 
     Args:
         sequences: one or more, on one device.

@@ -69,7 +69,7 @@ def load_checkpoint(path: Path) -> dict[str, Shaped[Tensor, "..."]]:
 
     The digest is held before anything is unpickled; then only plain tensors are accepted (`weights_only`).
 
-    Source: FIPS 180-4, Secure Hash Standard (SHA-256 over the whole file).
+    Source: FIPS 180-4, Secure Hash Standard (SHA-256, over all that precedes the digest).
 
     Args:
         path: a file written by `save_checkpoint`.

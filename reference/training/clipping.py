@@ -20,7 +20,6 @@ def clip_gradients(parameters: Iterable[nn.Parameter], max_norm: float | int) ->
     the norm is 0. The largest entry is divided out before squaring, so that no square overflows.
 
     Source: Pascanu, Mikolov and Bengio 2013 (arXiv:1211.5063), algorithm 1.
-    Departs from it: the gradients of all parameters are one vector.
 
     Args:
         parameters: whose `grad` is shortened.

@@ -22,6 +22,7 @@ def cross_entropy(
     target its loss is +inf.
 
     Source: Bengio et al. 2003, A Neural Probabilistic Language Model, section 2 (the log-likelihood that is maximised).
+    Departs from it: no penalty on the weights.
 
     Args:
         logits: finite or -inf; one row of V a position.

@@ -19,7 +19,7 @@ class DataOrder:
     from `generator` at the first batch of the epoch and nothing else is: whatever else a run draws (corruption, say)
     may draw from the same generator, whose state belongs to this object's state.
 
-    Source: Bottou 2012, Stochastic Gradient Descent Tricks, section 4 (shuffle the examples).
+    Source: Bottou 2012, Stochastic Gradient Descent Tricks (shuffle the examples).
 
     Args:
         n_examples: N, 1 or more.

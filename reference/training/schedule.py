@@ -17,7 +17,7 @@ def cosine_with_warmup(
 
     Source: Loshchilov and Hutter 2017 (arXiv:1608.03983), equation 5; warm-up: Goyal et al. 2017 (arXiv:1706.02677),
     section 2.2.
-    Departs from it: one period, no restart; after the last step the rate stays at the floor.
+    Departs from it: one period, no restart; after the last step the rate stays at the floor; the warm-up starts at 0.
 
     Args:
         step: 0 or more.

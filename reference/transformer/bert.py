@@ -67,7 +67,8 @@ class Bert(nn.Module):
     next sentence: tanh(x_0 W_3 + b_3) W_4 + b_4, from the first position alone.
 
     Source: Devlin et al. 2019 (arXiv:1810.04805), sections 3 and 3.1, appendix A.2.
-    Departs from it: the words' head has a projection and a norm of its own, as the released models; no dropout.
+    Departs from it: as in the released models, both heads have a projection of their own, and the words' a norm; no
+    dropout.
 
     Args:
         config: the sizes.

@@ -37,7 +37,7 @@ class LlamaConfig:
         n_heads: H of queries, a divisor of D; D/H is even.
         n_groups: G heads of keys and values, a divisor of H; H: multi-head, 1: multi-query attention.
         inner_width: F, of the feed-forward layers.
-        window: how many positions are visible in each layer, the position itself included; None: all before it.
+        window: how many positions are visible in each layer, the position itself included; None: it and all before.
         rotary_base: of the angles.
         tied: whether the output projection is the token embedding.
         epsilon: of every RMSNorm.

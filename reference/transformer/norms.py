@@ -21,8 +21,8 @@ def layer_norm(
     y = weight · (x - m) / √(v + eps) + bias, with m the mean and v the mean of (x - m)² over the D entries of a row
     (divided by D, not D - 1). A row of equal entries, D = 1 included, gives the bias. No rows: empty.
 
-    Source: Ba, Kiros and Hinton 2016 (arXiv:1607.06450), equations 3 and 4.
-    Departs from it: eps.
+    Source: Ba, Kiros and Hinton 2016 (arXiv:1607.06450), equations 3 (mean, variance) and 4 (scale, bias).
+    Departs from it: eps; equation 4 is of a recurrent layer.
 
     Args:
         x: rows to normalise, each for itself.

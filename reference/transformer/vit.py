@@ -70,7 +70,8 @@ class ViT(nn.Module):
     logits = norm(x)_0 W_K + b_K.
 
     Source: Dosovitskiy et al. 2021 (arXiv:2010.11929), equations 1 to 4.
-    Departs from it: the head is one projection, as in fine-tuning; no dropout; every weight starts by the same rule.
+    Departs from it: the head is one projection, as in fine-tuning; the patches' projection has a bias; no dropout;
+    every weight starts by the same rule.
 
     Args:
         config: the sizes.
