@@ -45,8 +45,8 @@ def sliding_window_mask(n: int, window: int, *, device: torch.device | str | Non
     more: the causal mask. Length 0: an empty (0, 0) mask.
 
     Source: Jiang et al. 2023 (arXiv:2310.06825), section 2 (sliding window attention).
-    Departs from it: the paper lets position i see from i - W on, which would be W + 1 positions; here it is W with i itself,
-    as many as the paper's rolling cache holds.
+    Departs from it: the paper lets position i see from i - W on, which would be W + 1 positions; here it is W with i
+    itself, as many as the paper's rolling cache holds.
 
     Args:
         n: length, 0 or more.
