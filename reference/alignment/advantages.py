@@ -22,7 +22,8 @@ def token_rewards(
     difference is one draw's estimate of the divergence from the reference ("k1": unbiased, may be negative). Tokens
     that are not marked get 0, whatever stands there. Rewards are numbers, not functions of the policy: no gradient.
 
-    Source: Ziegler et al. 2019 (arXiv:1909.08593), equation 2; Ouyang et al. 2022 (arXiv:2203.02155), section 3.5.
+    Source: Ziegler et al. 2019 (arXiv:1909.08593), equation 2; Ouyang et al. 2022 (arXiv:2203.02155), section 3.5;
+    Schulman 2020, Approximating KL Divergence (joschu.net), for "k1".
 
     Args:
         scores: of whole completions, from the reward model.
@@ -73,6 +74,7 @@ def generalised_advantages(
     For text: terminated at the end token, values[T] used only where generation stopped for length.
 
     Source: Schulman et al. 2015 (arXiv:1506.02438), equations 11 to 16.
+    Departs from it: episodes end, or are cut off, where its sums have no end.
 
     Args:
         rewards: of the action at each step.

@@ -15,7 +15,8 @@ def masked_mean(values: Float64[Tensor, "B T"], mask: Bool[Tensor, "B T"]) -> Fl
 
     What stands elsewhere, NaN included, changes nothing, and no gradient goes there.
 
-    Source: Ouyang et al. 2022 (arXiv:2203.02155), equation 2 (the expectation over tokens, by its sample mean).
+    Source: Schulman et al. 2017 (arXiv:1707.06347), section 2.1 (an expectation, estimated by an average).
+    Departs from it: only the marked tokens count.
 
     Args:
         values: one a token.
@@ -41,6 +42,7 @@ def whiten(values: Float64[Tensor, "B T"], mask: Bool[Tensor, "B T"]) -> Float64
     values, or a single one: 0.
 
     Source: Huang et al. 2022, The 37 Implementation Details of Proximal Policy Optimization, detail 7.
+    Departs from it: only the marked tokens count.
 
     Args:
         values: one a token, such as advantages.

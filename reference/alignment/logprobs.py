@@ -16,7 +16,7 @@ def token_logprobs(logits: Float64[Tensor, "B T V"], ids: Int64[Tensor, "B T"]) 
     logprobs[b, t] = log softmax(logits[b, t])[ids[b, t+1]]: the logits at t are for the token at t + 1; those at the
     last position are for a token that is not there, and unused. A token whose logit is -inf: -inf. T = 1: no columns.
 
-    Source: Stiennon et al. 2020 (arXiv:2009.01325), section 3.4 (the policy's probability of a token).
+    Source: Radford et al. 2018, Improving Language Understanding by Generative Pre-Training, section 3.1.
 
     Args:
         logits: finite, or -inf for a token that never comes.
@@ -45,7 +45,9 @@ def sequence_logprobs(
     log π(y | x) = Σ over t with mask[b, t] of log π(ids[b, t] | ids[b, <t]). Prompt and padding are not marked; the
     first token cannot be. A completion of no token: 0, the logarithm of certainty.
 
-    Source: Rafailov et al. 2023 (arXiv:2305.18290), section 4.
+    Source: Radford et al. 2019, Language Models are Unsupervised Multitask Learners, section 2, equation 1 (a text's
+    probability is the product over its tokens).
+    Departs from it: the product runs over the completion's tokens, given the prompt.
 
     Args:
         logits: finite, or -inf for a token that never comes.

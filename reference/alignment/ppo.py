@@ -65,8 +65,9 @@ def value_losses(
     is 0. On the boundary itself it is the unclipped one, v - R; where v is outside and both are equally wrong, one on
     either side of R, it is half of that. Gradients go to `values` only.
 
-    Source: Schulman et al. 2017 (arXiv:1707.06347), equation 9; the clip as in its authors' code, see Huang et al.
-    2022, The 37 Implementation Details of Proximal Policy Optimization, detail 9.
+    Source: Schulman et al. 2017 (arXiv:1707.06347), equation 9 (squared error); Huang et al. 2022, The 37
+    Implementation Details of Proximal Policy Optimization, detail 9 (the clip, as in the authors' code).
+    Departs from it: half of the square, as in that code.
 
     Args:
         values: of the value head that trains.

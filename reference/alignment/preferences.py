@@ -15,7 +15,8 @@ def log_sigmoid(x: Float64[Tensor, "*shape"]) -> Float64[Tensor, "*shape"]:
     Far to the right -exp(-x), far to the left x, neither rounded to 0 nor to -inf. The gradient is σ(-x) everywhere,
     1/2 at x = 0. σ(-∞) = 0 gives -inf, and σ(∞) = 1 gives 0; gradients there are not defined.
 
-    Source: Mächler 2012, Accurately Computing log(1 - exp(-|a|)), the R package Rmpfr, equation 10 (log1pexp).
+    Source: Mächler 2012, Accurately Computing log(1 - exp(-|a|)), a vignette of the R package Rmpfr, equation 10.
+    Departs from it: one formula for every x, without cut-offs.
 
     Args:
         x: finite or infinite.

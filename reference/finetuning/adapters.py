@@ -67,8 +67,8 @@ def merge_lora(model: nn.Module) -> list[str]:
     """Fold every adapter into its layer and put the plain linear layers back.
 
     Each `LoRALinear` becomes its base with the weight W + scaling · B A; one that is merged already keeps its weight.
-    Outputs stay the same up to rounding. These layers train no
-    more: see `train_only`. No adapter inside the model: nothing happens.
+    Outputs stay the same up to rounding. These layers train no more: see `train_only`. No adapter inside the model:
+    nothing happens.
 
     Source: Hu et al. 2021 (arXiv:2106.09685), section 4.1 (no additional inference latency).
 

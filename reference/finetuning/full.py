@@ -27,6 +27,7 @@ def fine_tune(
     model's mode (training or evaluation) is the caller's, and so are epochs: repeat the batches. No batch: no step.
 
     Source: Howard and Ruder 2018 (arXiv:1801.06146), section 3.2 (fine-tuning on the target task).
+    Departs from it: any model and loss; the learning rates are the optimiser's business.
 
     Args:
         model: changed in place.

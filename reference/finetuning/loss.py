@@ -18,8 +18,8 @@ def answer_loss(
     batch, so that a long answer weighs more than a short one. Nothing predicts the first token, so the mask is false
     there. Logits where nothing is marked change nothing, and neither do padded positions, whose ids need only be known.
 
-    Source: Shi et al. 2024 (arXiv:2405.14394), the loss of instruction tuning, over the output only, which their loss
-    over instructions too is compared with.
+    Source: Shi et al. 2024 (arXiv:2405.14394): instruction tuning with the loss over outputs alone, to which they
+    compare a loss over instructions, too.
 
     Args:
         logits: at position t for the token at t + 1.

@@ -16,6 +16,7 @@ def train_only(model: nn.Module, pattern: str) -> list[str]:
     batch normalisation, are no parameters: only evaluation mode keeps those.
 
     Source: Howard and Ruder 2018 (arXiv:1801.06146), section 3.3 (unfreezing by layers).
+    Departs from it: what trains is chosen once, by name, not layer after layer.
 
     Args:
         model: changed in place, `requires_grad` only.

@@ -74,7 +74,8 @@ def least_squares_probe(
     0, features that depend on each other, n <= D), the smallest is taken: singular values of at most
     max(n, D) · 2⁻⁵² · max(s) count as 0. n = 1: W = 0 and b = y. For classes, give one-hot targets.
 
-    Source: Hastie, Tibshirani and Friedman 2009, The Elements of Statistical Learning, equations 3.44 and 3.47.
+    Source: Hastie, Tibshirani and Friedman 2009, The Elements of Statistical Learning, 2nd edition,
+    equations 3.44 and 3.47.
     Departs from it: the smallest solution where there are several.
 
     Args:

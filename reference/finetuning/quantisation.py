@@ -23,7 +23,7 @@ def quantise(weights: Float64[Tensor, "K D"]) -> tuple[Int8[Tensor, "K D"], Floa
     Rows of zeros: q = 0, scale = 1. So are rows whose scale would be below 2⁻¹⁰²², the smallest normal float64, where a
     quotient by the scale is no longer exact to float64's precision. No row: empty; rows of no columns: scale 1.
 
-    Source: Dettmers et al. 2022 (arXiv:2208.07339), section 2 (absmax quantisation), by rows.
+    Source: Dettmers et al. 2022 (arXiv:2208.07339), sections 2 (absmax quantisation) and 3.1 (a scale a row).
 
     Args:
         weights: as in `nn.Linear`: one row an output.
@@ -75,7 +75,7 @@ def int8_linear(
 ) -> Float64[Tensor, "n K"]:
     """Multiply by quantised weights: y = x Wᵀ with W = scale · q, the scale applied once an output.
 
-    Source: Dettmers et al. 2022 (arXiv:2208.07339), section 2.
+    Source: Dettmers et al. 2022 (arXiv:2208.07339), section 3.1 (a scale an output).
     Departs from it: only the weights are integers.
 
     Args:
@@ -104,6 +104,7 @@ def product_error_bound(x: Float64[Tensor, "n D"], scales: Float64[Tensor, " K"]
     step off, each with the sign of its input.
 
     Source: Higham 2002, Accuracy and Stability of Numerical Algorithms, section 3.5 (componentwise bound of a product).
+    Departs from it: the errors are those of the weights, not of the arithmetic.
 
     Args:
         x: one input a row.
@@ -126,9 +127,9 @@ def product_error_bound(x: Float64[Tensor, "n D"], scales: Float64[Tensor, " K"]
 def integer_product(x: Int8[Tensor, "n D"], weights: Int8[Tensor, "K D"]) -> Float64[Tensor, "n K"]:
     """Multiply quantised inputs by quantised weights, exactly: x Wᵀ in whole numbers.
 
-    With inputs quantised by rows too, x scale[n] · scale[k] gives the product of the dequantised ones. The sums are
-    kept in float64, which is exact for whole numbers up to 2⁵³: 5·10¹¹ columns of 127 · 127. 32-bit sums would be exact
-    up to 133,144 columns. D = 0: zeros.
+    With inputs quantised by rows, too, entry [n, k] times the scales of row n and of output k is the product of the
+    dequantised ones. The sums are kept in float64, which is exact for whole numbers up to 2⁵³: 5·10¹¹ columns of
+    127 · 127. 32-bit sums would be exact up to 133,144 columns. D = 0: zeros.
 
     Source: Jacob et al. 2018 (arXiv:1712.05877), section 2.2.
     Departs from it: no zero points; sums in float64, which every device multiplies.

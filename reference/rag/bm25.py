@@ -27,8 +27,8 @@ def bm25_scores(
     contain q. A term that stands twice in the query counts twice; one that no document contains adds 0. An empty
     document, or query, scores 0. Sums run in the order of the query.
 
-    Source: Robertson and Zaragoza 2009, The Probabilistic Relevance Framework: BM25 and Beyond, section 3; Lucene's
-    variant as in Kamphuis et al. 2020, ECIR, table 1.
+    Source: Robertson and Zaragoza 2009, The Probabilistic Relevance Framework: BM25 and Beyond, section 3.4;
+    Lucene's variant as in Kamphuis et al. 2020, ECIR (Which BM25 do you mean?).
     Departs from it: exact lengths, where Lucene keeps them in one byte; empty documents count in N and L.
 
     Args:

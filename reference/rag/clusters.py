@@ -51,11 +51,11 @@ def soft_clusters(
 
     The rows' principal components are fitted by a mixture of K Gaussians for every K from 1 to
     min(max_clusters, N - 1); the K of lowest Bayesian information criterion is taken (ties: the smallest). 1/N of the
-    mean variance is added to every variance: else a cluster of one row would have a density without bounds, and always
-    pay off. A row is in
-    every cluster that is responsible for it by more than `threshold`, and at least in the one most responsible (ties:
-    the first). Empty clusters are dropped, equal ones merged; clusters stand in order of their members. So there are
-    fewer clusters than rows, and every row is in one. N = 1: one cluster; N = 0: none.
+    mean variance, but at least 1e-6, is added to every variance: else a cluster of one row would have a density without
+    bounds, and always pay off. A row is in every cluster that is responsible for it by more than `threshold`, and at
+    least in the one most responsible (ties: the first). Empty clusters are dropped, equal ones merged; clusters stand
+    in order of their members. So from two rows on there are fewer clusters than rows, and every row is in one. N = 1:
+    one cluster; N = 0: none.
 
     Source: Sarthi et al. 2024 (arXiv:2401.18059), section 3.
     Departs from it: principal components instead of UMAP, one round instead of global and then local clusters, diagonal

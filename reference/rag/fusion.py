@@ -15,7 +15,7 @@ def reciprocal_rank_fusion(rankings: Sequence[Sequence[int]], *, k: int = 60) ->
     Scores are compared as exact fractions; of equal ones the lowest document index comes first. Every document of any
     ranking is returned; no ranking, or only empty ones: none.
 
-    Source: Cormack, Clarke and Büttcher 2009, SIGIR (Reciprocal rank fusion), its one equation.
+    Source: Cormack, Clarke and Büttcher 2009, SIGIR (Reciprocal rank fusion).
     Departs from it: ties are decided.
 
     Args:

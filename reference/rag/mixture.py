@@ -38,6 +38,7 @@ def initial_mixture(points: Float64[np.ndarray, "N D"], n_clusters: int, *, rng:
     from the nearest mean so far (all 0: any point).
 
     Source: Arthur and Vassilvitskii 2007, SODA (k-means++), section 2.2.
+    Departs from it: weights and variances, which k-means does without.
 
     Args:
         points: finite, at least one.
@@ -76,7 +77,7 @@ def fit_mixture(
 
     Source: Dempster, Laird and Rubin 1977, section 4.3; Bishop 2006, Pattern Recognition and Machine Learning,
     equations 9.24 to 9.26.
-    Departs from it: a number of steps, not a test of convergence; the floor of the variances.
+    Departs from it: diagonal covariances; a number of steps, not a test of convergence; the floor of the variances.
 
     Args:
         points: finite, at least one.

@@ -46,7 +46,7 @@ def numbered_sources(chunks: Sequence[Chunk]) -> str:
 
     A line "[n] text" for each, n from 1, with an empty line in between. No chunk: an empty text.
 
-    Source: Gao et al. 2023 (arXiv:2305.14627), section 2 (passages with numbers in the prompt).
+    Source: Gao et al. 2023 (arXiv:2305.14627), section 4.2 (passages in the prompt, to be cited).
     Departs from it: no titles, no instructions.
 
     Args:

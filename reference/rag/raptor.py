@@ -75,7 +75,8 @@ def build_raptor(
     Raises:
         ValueError: there is no text, `max_levels` is negative, or an embedding is missing or not finite.
 
-    Cost: two nodes a leaf at most; one embedding a node, one summary an inner node, and the clusters.
+    Cost: at most max_levels + 1 nodes a leaf, as each level has fewer than the one below; one embedding a node, one
+    summary an inner node, and the clusters.
 
     >>> embed = lambda texts: np.array([[float(len(text)), 1.0] for text in texts])
     >>> tree = build_raptor(["a", "b"], embed=embed, summarise=" + ".join, rng=np.random.default_rng(0))
