@@ -26,8 +26,8 @@ def normalise_answer(text: str, *, language: Language = "en") -> str:
     such as "$" and "+") removed, articles removed, runs of white space become one space.
 
     Source: Rajpurkar et al. 2016 (arXiv:1606.05250), section 6.1, and its evaluation script; Lewis et al. 2019
-    (arXiv:1910.07475) and its script, for Unicode's punctuation and articles by language.
-    Departs from it: NFC; French, which neither covers.
+    (arXiv:1910.07475) for Unicode's punctuation; lm-evaluation-harness, french_bench, for the French articles.
+    Departs from it: NFC; the French article before a vowel.
 
     Args:
         text: an answer.

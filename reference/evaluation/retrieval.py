@@ -115,7 +115,7 @@ def ndcg(ranking: Ranking, relevance: Relevance, *, k: int | None = None) -> flo
 
     Source: Järvelin and Kekäläinen 2002, ACM Transactions on Information Systems 20(4), as in ndcg_cut of trec_eval
     9.0.
-    Departs from the paper: the discount is log2(i + 1) from the first rank on (there: log_b(i), from rank b on).
+    Departs from it: the discount is log2(i + 1) from the first rank on (the paper: log_b(i), from rank b on).
 
     Args:
         ranking: ids, the best first.
