@@ -16,7 +16,7 @@ class RewardModel(nn.Module):
     The head is one vector of the body's width without bias, since only differences of scores count; it starts normal
     with variance 1 / (width + 1). Body and head both train.
 
-    Source: Stiennon et al. 2020 (arXiv:2009.01325), section 3.4; appendix B for the variance.
+    Source: Stiennon et al. 2020 (arXiv:2009.01325), section 3.4; appendix B.1 for the variance.
     Departs from it: scores are not shifted to a mean of 0 after training.
 
     >>> class Ids(nn.Module):
