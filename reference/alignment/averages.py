@@ -57,9 +57,10 @@ def whiten(values: Float64[Tensor, "B T"], mask: Bool[Tensor, "B T"]) -> Float64
     >>> whiten(values, mask).round(decimals=6).tolist()
     [[-1.0, 1.0, 0.0]]
     """
-    chosen = _chosen(values, mask)  # (N,)
-    centred = values.masked_fill(~mask, 0.0) - chosen.mean()  # (B, T)
-    return (centred / (chosen.std(correction=0) + SMALL)).masked_fill(~mask, 0.0)
+    origin = _chosen(values, mask)[0]  # taken away first, so that equal values have no rounding left to be scaled up
+    shifted = values.masked_fill(~mask, 0.0) - origin  # (B, T)
+    chosen = shifted[mask]  # (N,)
+    return ((shifted - chosen.mean()) / (chosen.std(correction=0) + SMALL)).masked_fill(~mask, 0.0)
 
 
 def _chosen(values: Float64[Tensor, "B T"], mask: Bool[Tensor, "B T"]) -> Float64[Tensor, " N"]:

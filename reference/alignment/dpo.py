@@ -60,7 +60,7 @@ def dpo_losses(
         rejected_rewards: of the others.
         label_smoothing: ε, from 0 to below 0.5.
     Raises:
-        ValueError: a reward is not finite, or the label smoothing is out of range.
+        ValueError: a reward, or the difference of two, is not finite, or the label smoothing is out of range.
 
     Cost: O(B).
 
@@ -76,6 +76,7 @@ def dpo_losses(
     finite("chosen_rewards", chosen_rewards)
     finite("rejected_rewards", rejected_rewards)
     margins = chosen_rewards - rejected_rewards  # (B,)
+    finite("chosen_rewards - rejected_rewards", margins)
     return -(1 - label_smoothing) * log_sigmoid(margins) - label_smoothing * log_sigmoid(-margins)
 
 

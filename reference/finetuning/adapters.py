@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from reference.checked import checked
-from reference.finetuning.lora import LoRALinear
+from reference.finetuning.lora import LoRALinear, require_double
 from reference.finetuning.parameters import compiled
 
 
@@ -37,7 +37,7 @@ def add_lora(
         Names of the wrapped layers, in the model's order.
     Raises:
         ValueError: the pattern is no regular expression, no linear layer matches, one that does is not float64, or
-            `rank` or `alpha` is out of range; no layer is wrapped then.
+            `rank` or `alpha` is out of range; nothing has changed then.
 
     Cost: O(rank·(D + K)) memory a layer.
 
@@ -49,6 +49,8 @@ def add_lora(
     12
     """
     chosen = _linear_layers(model, pattern)
+    for layer in chosen.values():
+        require_double(layer)
     adapters = {
         layer: LoRALinear(layer, rank, alpha, generator, rank_stabilised) for layer in dict.fromkeys(chosen.values())
     }

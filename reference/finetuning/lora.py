@@ -35,8 +35,7 @@ class LoRALinear(nn.Module):
         super().__init__()
         at_least("rank", rank, 1)
         above_zero("alpha", alpha)
-        if base.weight.dtype != torch.float64:
-            raise ValueError(f"base: expected weights of torch.float64, got {base.weight.dtype}")
+        require_double(base)
         self.base = base.requires_grad_(False)
         self.scaling = alpha / (math.sqrt(rank) if rank_stabilised else rank)
         self.merged = False
@@ -119,3 +118,9 @@ class LoRALinear(nn.Module):
         with torch.no_grad():
             shifted = self.base.weight + scale * (self.b @ self.a)  # (K, D)
         self.base.weight = nn.Parameter(shifted, requires_grad=False)
+
+
+def require_double(base: nn.Linear) -> None:
+    """Hold a layer to weights in float64, which its adapter has."""
+    if base.weight.dtype != torch.float64:
+        raise ValueError(f"base: expected weights of torch.float64, got {base.weight.dtype}")

@@ -222,3 +222,10 @@ def test_dpo_on_gpu(generator) -> None:
     assert losses.is_cuda
     expected = implicit_rewards(policy, reference, 0.5)
     torch.testing.assert_close(losses.cpu(), dpo_losses(expected, -expected, 0.1), rtol=0, atol=1e-14)
+
+
+def test_rewards_whose_difference_is_beyond_float64() -> None:
+    far = torch.tensor([1e308], dtype=torch.float64)
+    for label_smoothing in (0.0, 0.25):
+        with pytest.raises(ValueError, match="chosen_rewards - rejected_rewards: expected finite values, got inf"):
+            dpo_losses(far, -far, label_smoothing)

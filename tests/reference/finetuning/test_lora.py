@@ -270,3 +270,11 @@ def test_lora_on_gpu(generator) -> None:
         nn.init.ones_(layer.b)
     assert ours(x.cuda()).is_cuda
     torch.testing.assert_close(ours(x.cuda()).cpu(), theirs(x), rtol=0, atol=1e-13)
+
+
+def test_a_refused_layer_leaves_the_whole_model_as_it_was(generator) -> None:
+    model = nn.Sequential(nn.Linear(2, 2).double(), nn.Linear(2, 2))
+    with pytest.raises(ValueError, match=r"base: expected weights of torch\.float64, got torch\.float32"):
+        add_lora(model, ".*", 1, 1.0, generator)
+    assert [type(layer) for layer in model] == [nn.Linear, nn.Linear]
+    assert all(parameter.requires_grad for parameter in model.parameters())
