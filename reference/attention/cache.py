@@ -18,7 +18,8 @@ class KVCache:
     """The keys and values of all positions so far, of one layer; empty at first.
 
     The first `append` fixes B, G, d, e and the device; later ones add positions. Nothing is ever changed in place:
-    tensors handed out earlier stay as they were, and gradients flow to what was appended.
+    tensors handed out earlier stay as they were, and gradients flow to what was appended. What is held is a copy,
+    and so is what is handed out.
 
     Source: Shazeer 2019 (arXiv:1911.02150), section 2.4 (incremental multi-head attention).
 
@@ -58,10 +59,10 @@ class KVCache:
         >>> keys.shape
         torch.Size([1, 1, 3, 2])
         """
-        if self._held is not None:
-            k, v = (_extend(*pair) for pair in zip("kv", self._held, (k, v), strict=True))
-        self._held = k, v
-        return k, v
+        held = self._held or (k[..., :0, :], v[..., :0, :])
+        keys, values = (_extend(*pair) for pair in zip("kv", held, (k, v), strict=True))
+        self._held = keys, values
+        return keys.clone(), values.clone()  # what becomes of them does not reach the cache
 
 
 def _extend(name: str, held: Float64[Tensor, "B G P w"], new: Float64[Tensor, "B G T w"]) -> Tensor:

@@ -22,7 +22,7 @@ def scaled_dot_product(
 
     weights = softmax(q kᵀ / √d), outputs = weights v. Where the mask is false the score is -inf, so the weight is
     exactly 0; a query that may look nowhere, or S = 0, gives zeros. T = 0: empty. Scores up to the largest float64 are
-    fine; one that overflows is refused, masked or not.
+    fine; one that overflows, itself or in a sum on the way, is refused, masked or not.
 
     Source: Vaswani et al. 2017 (arXiv:1706.03762), equation 1.
     Departs from it: a fully masked query has a value.
@@ -63,7 +63,7 @@ def root_width(q: Float64[Tensor, "*B T d"]) -> float:
 
 def scaled_scores(q: Float64[Tensor, "*B T d"], k: Float64[Tensor, "*B S d"]) -> Float64[Tensor, "*B T S"]:
     """q kᵀ / √d, refused where d is 0 or a score is not finite."""
-    scores = q @ k.transpose(-2, -1) / root_width(q)
+    scores = (q / root_width(q)) @ k.transpose(-2, -1)  # divided first: q kᵀ might overflow where the score does not
     if not scores.isfinite().all():
         raise ValueError(f"q kᵀ / √d: expected finite scores, got {scores[~scores.isfinite()][0].item()}")
     return scores

@@ -64,7 +64,7 @@ def sliding_window_mask(n: int, window: int, *, device: torch.device | str | Non
     at_least("window", window, 1)
     position = torch.arange(n, device=device)
     distance = position[:, None] - position[None, :]  # (n, n): how far back
-    return (distance >= 0) & (distance < window)
+    return (distance >= 0) & (distance < min(window, n))  # n, lest a window beyond int64 wrap round
 
 
 @checked

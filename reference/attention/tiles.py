@@ -60,7 +60,7 @@ class Tiling:
         if self.causal or self.window is not None:
             visible = key <= query  # (r, c)
         if self.window is not None:
-            visible = visible & (query - key < self.window)
+            visible = visible & (query - key < min(self.window, self.n_keys))  # lest it wrap round, beyond int64
         if self.lengths is not None:
             visible = visible & (key < self.lengths[..., None, None])  # (*#B, r, c)
         return visible

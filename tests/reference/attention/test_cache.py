@@ -105,3 +105,18 @@ def test_a_gpu_gives_the_same(normal) -> None:
     cache, there = KVCache(), [w.cuda() for w in weights]
     decoded = [multi_head_step(step, *there, 2, cache) for step in x.cuda().split([3, 1, 1], dim=1)]
     torch.testing.assert_close(torch.cat(decoded, 1).cpu(), multi_head(x, *weights, 2, True), rtol=1e-12, atol=1e-12)
+
+
+def test_nobody_else_can_change_what_is_held(normal) -> None:
+    cache, first, second = KVCache(), normal(1, 1, 2, 3), normal(1, 1, 1, 3, seed=1)
+    expected = torch.cat([first, second], dim=-2)
+    given = first.clone()
+    handed_out = [*cache.append(given, given)]
+    given.zero_()
+    assert torch.equal(handed_out[0], first)
+    for tensor in handed_out:
+        tensor.zero_()
+    for tensor in cache.append(second, second):
+        assert torch.equal(tensor, expected)
+        tensor.zero_()
+    assert torch.equal(cache.append(second[:, :, :0], second[:, :, :0])[0], expected)

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from reference.attention import causal_mask, padding_mask, scaled_dot_product
+from reference.attention import causal_mask, padding_mask, scaled_dot_product, tiled_attention
 
 # float64, sums of a few dozen terms of size about 1: 100 · 2^-53 ≈ 1e-14, with a margin of ten
 TOLERANCE = 1e-13
@@ -118,3 +118,12 @@ def test_a_gpu_gives_the_same(normal) -> None:
     q, k, v = (normal(2, 5, 4, seed=seed) for seed in range(3))
     there, _ = scaled_dot_product(q.cuda(), k.cuda(), v.cuda(), causal_mask(5, device="cuda"))
     torch.testing.assert_close(there.cpu(), scaled_dot_product(q, k, v, causal_mask(5))[0], rtol=1e-13, atol=1e-13)
+
+
+@pytest.mark.parametrize("attention", [scaled_dot_product, tiled_attention])
+def test_a_product_may_overflow_where_its_score_does_not(attention) -> None:
+    """q kᵀ is 2e308 and 1.9e308, the scores 1e308 and 9.5e307."""
+    q = torch.full((1, 4), 1e154, dtype=torch.float64)
+    k = torch.tensor([[5e153] * 4, [4.75e153] * 4], dtype=torch.float64)
+    v = torch.tensor([[2.0], [4.0]], dtype=torch.float64)
+    assert attention(q, k, v)[0].item() == 2.0

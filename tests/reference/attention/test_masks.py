@@ -73,3 +73,9 @@ def test_lengths_fit_the_batch(wrong: int) -> None:
 def test_masks_are_made_where_they_are_wanted() -> None:
     assert causal_mask(2, device="meta").device.type == "meta"
     assert sliding_window_mask(2, 1, device=torch.device("meta")).device.type == "meta"
+
+
+@pytest.mark.parametrize("window", [2**63 - 1, 2**63, 10**30])
+def test_a_window_of_any_size_may_be_asked_for(window: int) -> None:
+    """2^63 does not fit the tensors' integers, and once hid everything."""
+    assert torch.equal(sliding_window_mask(3, window), causal_mask(3))

@@ -300,3 +300,10 @@ def test_a_gpu_gives_the_same(normal) -> None:
     gradients, others = (torch.autograd.grad(x.square().sum(), qkv) for x, qkv in ((ours, here), (theirs, there)))
     for one, other in zip(gradients, others, strict=True):
         torch.testing.assert_close(other.cpu(), one, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("window", [2**63 - 1, 2**63, 10**30])
+def test_a_window_of_any_size_may_be_asked_for(window, normal) -> None:
+    q, k, v = inputs(normal)
+    whole, _ = tiled_attention(q, k, v, causal=True, block_size=3)
+    assert torch.equal(tiled_attention(q, k, v, window=window, block_size=3)[0], whole)
