@@ -4,7 +4,7 @@ Covers both ways to pair the columns. Not covered: stretched frequencies (linear
 only some of the columns.
 """
 
-import math
+import sys
 
 import torch
 from jaxtyping import Float64, Int64
@@ -40,7 +40,7 @@ def rotary(
         base: the larger, the slower the last pairs turn; 1: all turn alike.
         adjacent: whether neighbours form a pair, as in the paper and in GPT-J.
     Raises:
-        ValueError: d is odd, an entry of `x` is not finite, or `base` is not a finite number, 1 or more.
+        ValueError: d is odd, an entry of `x` is not finite, or `base` is not 1 or more and finite in float64.
 
     Cost: O(B·T·d).
 
@@ -53,8 +53,7 @@ def rotary(
     width = x.shape[-1]
     if width % 2:
         raise ValueError(f"x: expected an even width d, got {width}")
-    if not (math.isfinite(base) and base >= 1):
-        raise ValueError(f"base: expected a finite number, 1 or more, got {base}")
+    require_base("base", base)
     finite("x", x)
     exponents = torch.arange(0, width, 2, dtype=torch.float64, device=x.device) / max(width, 1)  # (d/2,)
     angles = positions[:, None] * float(base) ** -exponents  # (T, d/2)
@@ -64,3 +63,9 @@ def rotary(
     cos, sin = angles.cos(), angles.sin()
     turned = (first * cos - second * sin, first * sin + second * cos)
     return torch.stack(turned, dim=pair_dimension).flatten(start_dim=-2)
+
+
+def require_base(name: str, base: float) -> None:
+    """Hold a base of angles to 1 or more, and to what float64 holds."""
+    if not 1 <= base <= sys.float_info.max:
+        raise ValueError(f"{name}: expected a finite number, 1 or more, got {base}")

@@ -9,6 +9,7 @@ import math
 import torch
 from jaxtyping import Float64
 from torch import Tensor
+from torch.nn import functional
 
 from reference.checked import checked
 from reference.values import finite
@@ -86,4 +87,5 @@ def swiglu(gate: Float64[Tensor, "*n"], up: Float64[Tensor, "*n"]) -> Float64[Te
     """
     finite("gate", gate)
     finite("up", up)
-    return gate * torch.sigmoid(gate) * up
+    # torch's gate σ(gate): the gradient of the formula's steps is gate · up, which may overflow, times a slope of 0
+    return functional.silu(gate) * up

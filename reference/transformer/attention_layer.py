@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from reference.attention import KVCache, grouped_query
 from reference.checked import checked
 from reference.positional import rotary
+from reference.positional.rotary import require_base
 from reference.transformer.initial import linear
 from reference.transformer.rules import divisor, even_head
 
@@ -31,10 +32,11 @@ class Attention(nn.Module):
         n_heads: H, a divisor of D.
         n_groups: G, a divisor of H; None: H.
         bias: whether the four projections add one.
-        rotary_base: of the angles; None: no rotation.
+        rotary_base: of the angles, 1 or more; None: no rotation.
         generator: draws the weights; its device is where they are.
     Raises:
-        ValueError: `width` or a number of heads is below 1 or does not divide, or d is odd and positions are rotary.
+        ValueError: `width` or a number of heads is below 1 or does not divide, d is odd and positions are rotary, or
+            `rotary_base` is not a finite number, 1 or more.
 
     >>> attention = Attention(4, 2, generator=torch.Generator().manual_seed(0))
     >>> [name for name, _ in attention.named_children()]
@@ -59,6 +61,7 @@ class Attention(nn.Module):
         self.width, self.n_heads, self.n_groups, self.rotary_base = width, n_heads, n_groups, rotary_base
         if rotary_base is not None:
             even_head(width, n_heads)
+            require_base("rotary_base", rotary_base)
         shared = width // n_heads * n_groups  # width of all keys of a position
         self.q_proj = linear(width, width, bias=bias, generator=generator)
         self.k_proj = linear(width, shared, bias=bias, generator=generator)

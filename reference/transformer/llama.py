@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from reference.attention import KVCache, causal_mask, sliding_window_mask
 from reference.checked import checked
+from reference.positional.rotary import require_base
 from reference.transformer.attention_layer import Attention
 from reference.transformer.blocks import PreNormBlock
 from reference.transformer.feed_forward import GatedFeedForward
@@ -38,12 +39,12 @@ class LlamaConfig:
         n_groups: G heads of keys and values, a divisor of H; H: multi-head, 1: multi-query attention.
         inner_width: F, of the feed-forward layers.
         window: how many positions are visible in each layer, the position itself included; None: it and all before.
-        rotary_base: of the angles.
+        rotary_base: of the angles, 1 or more.
         tied: whether the output projection is the token embedding.
         epsilon: of every RMSNorm.
     Raises:
-        ValueError: a size is below 1, a number of heads does not divide, D/H is odd, `rotary_base` or `epsilon` is not
-            above 0.
+        ValueError: a size or `rotary_base` is below 1, a number of heads does not divide, D/H is odd, or `epsilon` is
+            not above 0.
 
     >>> LlamaConfig(vocab_size=7, context_length=8, width=6, n_layers=1, n_heads=2, n_groups=1, inner_width=9)
     Traceback (most recent call last):
@@ -67,6 +68,7 @@ class LlamaConfig:
         divisor("n_heads", self.n_heads, "width", self.width)
         divisor("n_groups", self.n_groups, "n_heads", self.n_heads)
         even_head(self.width, self.n_heads)
+        require_base("rotary_base", self.rotary_base)
 
 
 class Llama(nn.Module):

@@ -41,10 +41,11 @@ def layer_norm(
            [ 0.,  0.]])
     """
     _hold(x, eps)
-    centred = x - x.mean(dim=-1, keepdim=True)  # (*B, D)
+    shifted = x - x[..., :1].detach()  # equal entries are 0 now, whatever their mean is rounded to; (*B, D)
+    centred = shifted - shifted.mean(dim=-1, keepdim=True)  # (*B, D)
     variance = centred.square().mean(dim=-1, keepdim=True)  # (*B, 1)
     finite("variance of x", variance)
-    return weight * centred / torch.sqrt(variance + eps) + bias
+    return weight * (centred / torch.sqrt(variance + eps)) + bias
 
 
 @checked
@@ -77,7 +78,7 @@ def rms_norm(
     _hold(x, eps)
     mean_square = x.square().mean(dim=-1, keepdim=True)  # (*B, 1)
     finite("mean square of x", mean_square)
-    return weight * x / torch.sqrt(mean_square + eps)
+    return weight * (x / torch.sqrt(mean_square + eps))
 
 
 class LayerNorm(nn.Module):
@@ -89,6 +90,8 @@ class LayerNorm(nn.Module):
         width: D.
         eps: added to the variance.
         device: where the weights are; None: torch's default.
+    Raises:
+        ValueError: `width` is below 1.
 
     >>> LayerNorm(2)(torch.tensor([[1.0, 3.0]], dtype=torch.float64)).detach().numpy().round(4)
     array([[-1.,  1.]])
@@ -97,6 +100,7 @@ class LayerNorm(nn.Module):
     @checked
     def __init__(self, width: int, *, eps: float = 1e-5, device: torch.device | None = None) -> None:
         super().__init__()
+        at_least("width", width, 1)
         self.eps = eps
         self.weight = filled(1.0, width, device=device)
         self.bias = filled(0.0, width, device=device)
@@ -127,6 +131,8 @@ class RMSNorm(nn.Module):
         width: D.
         eps: added to the mean square.
         device: where the weight is; None: torch's default.
+    Raises:
+        ValueError: `width` is below 1.
 
     >>> RMSNorm(2)(torch.tensor([[3.0, 3.0]], dtype=torch.float64)).detach().numpy().round(4)
     array([[1., 1.]])
@@ -135,6 +141,7 @@ class RMSNorm(nn.Module):
     @checked
     def __init__(self, width: int, *, eps: float = 1e-6, device: torch.device | None = None) -> None:
         super().__init__()
+        at_least("width", width, 1)
         self.eps = eps
         self.weight = filled(1.0, width, device=device)
 

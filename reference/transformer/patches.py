@@ -37,4 +37,5 @@ def image_patches(images: Float64[Tensor, "B C H W"], patch_size: int) -> Float6
     finite("images", images)
     rows, columns = height // patch_size, width // patch_size
     squares = images.reshape(batch, channels, rows, patch_size, columns, patch_size)
-    return squares.permute(0, 2, 4, 1, 3, 5).flatten(3).flatten(1, 2)  # (B, rows, columns, C, p, p) to (B, N, P)
+    patches = squares.permute(0, 2, 4, 1, 3, 5).flatten(3).flatten(1, 2)  # (B, rows, columns, C, p, p) to (B, N, P)
+    return patches.clone()  # of one patch, or of patches of one pixel, it would be a view of the images

@@ -15,7 +15,7 @@ def sizes(config: Any) -> None:
     """Hold every whole number of a configuration to 1 or more, every other number to a positive one."""
     for field in fields(config):
         value = getattr(config, field.name)
-        if value is None or isinstance(value, bool):
+        if value is None or field.type is bool:  # False is an int too, where a size is expected
             continue
         if isinstance(value, int):
             at_least(field.name, value, 1)
@@ -56,11 +56,16 @@ def past_length(cache: Sequence[KVCache] | None, n_layers: int) -> int:
     """Say how many positions a model has seen; all its layers must agree."""
     if cache is None:
         return 0
+    for layer in cache:  # `@checked` draws one of a list
+        if not isinstance(layer, KVCache):
+            raise TypeError(f"cache: expected a KVCache for each layer, got {layer!r}")
     lengths = {layer.length for layer in cache}
     if len(cache) != n_layers or len(lengths) != 1:
         raise ValueError(
             f"cache: expected {n_layers} layers of one length, got {len(cache)} of lengths {sorted(lengths)}"
         )
+    if len({id(layer) for layer in cache}) != n_layers:
+        raise ValueError("cache: expected one of its own for each layer, got one twice")
     return lengths.pop()
 
 

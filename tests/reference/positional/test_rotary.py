@@ -146,3 +146,8 @@ def test_each_row_has_one_position(draw) -> None:
 def test_a_gpu_gives_the_same(draw) -> None:
     x, positions = draw(2, 50, 6), torch.arange(50)
     torch.testing.assert_close(rotary(x.cuda(), positions.cuda()).cpu(), rotary(x, positions), rtol=0, atol=TOLERANCE)
+
+
+def test_a_base_beyond_float64_is_refused(draw) -> None:
+    with pytest.raises(ValueError, match="base: expected a finite number, 1 or more, got 10"):
+        rotary(draw(3, 4), torch.arange(3), base=10**400)

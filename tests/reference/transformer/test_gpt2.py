@@ -158,3 +158,23 @@ def test_impossible_sizes_are_refused(changes, message):
 def test_sizes_of_a_wrong_type_are_refused():
     with pytest.raises(TypeError):
         replace(CONFIG, width="12")
+
+
+def test_a_cache_that_two_layers_share_is_refused(generator):
+    """As in `[KVCache()] * 2`: with one token at a time the second layer would quietly see the first one's keys."""
+    shared = [KVCache()] * 2
+    with pytest.raises(ValueError, match="cache: expected one of its own for each layer, got one twice"):
+        GPT2(replace(CONFIG, n_layers=2), generator=generator)(torch.tensor([[1]]), shared)
+    assert shared[0].length == 0
+
+
+def test_what_is_no_cache_is_refused(generator):
+    model = GPT2(replace(CONFIG, n_layers=2), generator=generator)
+    for _ in range(20):  # one item of a list is looked at, drawn by chance
+        with pytest.raises(TypeError):
+            model(torch.tensor([[1]]), [KVCache(), 3])
+
+
+def test_false_is_no_size():
+    with pytest.raises(ValueError, match="n_layers: expected 1 or more, got False"):
+        replace(CONFIG, n_layers=False)

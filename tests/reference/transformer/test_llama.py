@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from reference.transformer import Llama, LlamaConfig
+from reference.transformer import Attention, Llama, LlamaConfig
 
 CONFIG = LlamaConfig(vocab_size=11, context_length=9, width=16, n_layers=2, n_heads=4, n_groups=2, inner_width=20)
 AGAINST = {None: "transformers LlamaForCausalLM"}
@@ -157,3 +157,11 @@ def test_texts_beyond_the_context_are_refused(generator, draw_ids):
 def test_impossible_sizes_are_refused(changes, message):
     with pytest.raises(ValueError, match=message):
         replace(CONFIG, **changes)
+
+
+@pytest.mark.parametrize("base", [0.5, 10**400])
+def test_a_rotary_base_that_rotation_refuses_is_refused_at_once(base, generator):
+    with pytest.raises(ValueError, match="rotary_base: expected a finite number, 1 or more, got"):
+        replace(CONFIG, rotary_base=base)
+    with pytest.raises(ValueError, match="rotary_base: expected a finite number, 1 or more, got"):
+        Attention(4, 2, rotary_base=base, generator=generator)

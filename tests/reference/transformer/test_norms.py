@@ -106,3 +106,25 @@ def test_other_widths_and_types_are_refused(normal):
         rms_norm(normal(2, 3).float(), normal(3).float())
     with pytest.raises(TypeError):
         RMSNorm(3)(normal(2, 4))
+
+
+@pytest.mark.parametrize("entry", [0.1, 1e15 / 3, 1e100, 1e153, -1e100])
+def test_rows_of_equal_entries_give_the_bias_itself(entry):
+    """A mean that is off by one rounding would be all the variance that there is, and large entries come out as 1."""
+    for width in range(1, 20):
+        x, ones = torch.full((1, width), entry, dtype=torch.float64), torch.ones(width, dtype=torch.float64)
+        assert torch.equal(layer_norm(x, ones, 3 * ones)[0], 3 * ones)
+
+
+def test_large_entries_meet_large_weights():
+    x, weight = torch.tensor([[-1e150, 1e150]], dtype=torch.float64), torch.full((2,), 1e200, dtype=torch.float64)
+    expected = torch.tensor([[-1e200, 1e200]], dtype=torch.float64)
+    torch.testing.assert_close(rms_norm(x, weight), expected, rtol=1e-15, atol=0)
+    torch.testing.assert_close(layer_norm(x, weight, 0 * weight), expected, rtol=1e-15, atol=0)
+
+
+@pytest.mark.parametrize("width", [0, -1])
+@pytest.mark.parametrize("module", [LayerNorm, RMSNorm])
+def test_modules_without_width_are_refused(module, width):
+    with pytest.raises(ValueError, match=f"width: expected 1 or more, got {width}"):
+        module(width)

@@ -103,3 +103,11 @@ def test_impossible_sizes_are_refused():
         replace(CONFIG, n_heads=7)
     with pytest.raises(ValueError, match="patch_size: expected a divisor of image_size = 8, got 16"):
         replace(CONFIG, patch_size=16)
+
+
+@pytest.mark.parametrize("patch_size", [1, 2, 4])
+def test_patches_are_no_view_of_the_image(normal, patch_size):
+    image = normal(1, 1, 4, 4)
+    before = image.clone()
+    image_patches(image, patch_size).zero_()
+    assert torch.equal(image, before)
