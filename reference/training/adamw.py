@@ -1,5 +1,6 @@
 """AdamW with its own state. Not covered: amsgrad, fused speed, groups of parameters (use one optimiser each)."""
 
+import sys
 from collections.abc import Iterable
 
 import torch
@@ -26,7 +27,7 @@ class AdamW:
         parameters: what is trained, changed in place; at least one.
         betas: β₁ and β₂, from 0 to below 1.
         eps: ε, above 0, since 0/0 would follow from a gradient of zero.
-        weight_decay: λ, 0 or more.
+        weight_decay: λ, finite, 0 or more.
     Raises:
         ValueError: no parameter, one given twice, or a setting out of range.
 
@@ -53,7 +54,7 @@ class AdamW:
             raise ValueError(f"betas: expected two numbers from 0 to below 1, got {betas}")
         if not eps > 0:
             raise ValueError(f"eps: expected a number above 0, got {eps}")
-        values.at_least("weight_decay", weight_decay, 0)
+        _require_finite("weight_decay", weight_decay)
         self.betas, self.eps, self.weight_decay = betas, eps, weight_decay
         self._first = [torch.zeros_like(parameter) for parameter in self.parameters]
         self._second = [torch.zeros_like(parameter) for parameter in self.parameters]
@@ -77,14 +78,13 @@ class AdamW:
         >>> weight.item()
         1.9
         """
-        values.at_least("rate", rate, 0)
-        values.finite("rate", torch.tensor(rate, device="cpu"))
+        _require_finite("rate", rate)
         for number, parameter in enumerate(self.parameters):
             if parameter.grad is not None:
                 values.finite(f"square of the gradient of parameter {number}", parameter.grad.square())
         for number, parameter in enumerate(self.parameters):
             if parameter.grad is not None:
-                self._move(number, parameter, parameter.grad, rate)
+                self._move(number, parameter, parameter.grad, float(rate))
 
     def _move(self, number: int, parameter: nn.Parameter, gradient: Tensor, rate: float) -> None:
         first, second = self._first[number], self._second[number]
@@ -128,6 +128,7 @@ class AdamW:
         return {name: tensor.clone() for name, tensor in self._own().items()}
 
     @checked
+    @torch.no_grad()
     def restore(self, state: State) -> None:
         """Go on where `state` was taken.
 
@@ -148,3 +149,9 @@ class AdamW:
     def _own(self) -> dict[str, Tensor]:
         parts = {"first": self._first, "second": self._second, "steps": self._steps}
         return join({part: {str(number): tensor for number, tensor in enumerate(of)} for part, of in parts.items()})
+
+
+def _require_finite(name: str, value: float) -> None:
+    values.at_least(name, value, 0)
+    if value > sys.float_info.max:  # infinite, or an integer beyond float64
+        raise ValueError(f"{name}: expected a finite number within float64, got {value}")

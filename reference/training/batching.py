@@ -67,7 +67,7 @@ def evaluation_windows(
         tokens: the text.
         length: T, 1 or more.
     Returns:
-        One pair (inputs, targets) a window, in the text's order.
+        One pair (inputs, targets) a window, in the text's order; copies.
     Raises:
         ValueError: `length` is below 1.
 
@@ -78,7 +78,7 @@ def evaluation_windows(
     """
     values.at_least("length", length, 1)
     starts = range(0, len(tokens) - 1, length)
-    return [(tokens[start:-1][:length], tokens[start + 1 :][:length]) for start in starts]
+    return [(tokens[start:-1][:length].clone(), tokens[start + 1 :][:length].clone()) for start in starts]
 
 
 @checked
@@ -107,8 +107,14 @@ def pad(sequences: Sequence[Int64[Tensor, " _"]], *, pad_id: int) -> tuple[Int64
     if not sequences:
         raise ValueError("sequences: expected at least one, got none")
     device = sequences[0].device
-    lengths = torch.tensor([len(sequence) for sequence in sequences], device=device)  # (B,)
+    lengths = torch.tensor([_length(sequence) for sequence in sequences], device=device)  # (B,)
     own = torch.arange(int(lengths.max()), device=device) < lengths[:, None]  # (B, T)
     batch = torch.full(own.shape, pad_id, dtype=torch.int64, device=device)
     batch[own] = torch.cat(list(sequences))
     return batch, own
+
+
+@checked
+def _length(sequence: Int64[Tensor, " n"]) -> int:
+    """Of each sequence, since `@checked` looks at one of a list only."""
+    return len(sequence)

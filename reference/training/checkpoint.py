@@ -8,6 +8,7 @@ tensors, but no code runs), a disk that loses what it has confirmed.
 import hashlib
 import os
 import pickle
+import struct
 from io import BytesIO
 from pathlib import Path
 
@@ -19,6 +20,18 @@ from reference.checked import checked
 from reference.training.state import State
 
 DIGEST_BYTES = 32
+REFUSALS = (  # what torch.load raises at bytes that are no archive, or one with something unexpected inside
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    pickle.UnpicklingError,
+    struct.error,
+)
 
 
 @checked
@@ -94,8 +107,10 @@ def load_checkpoint(path: Path) -> dict[str, Shaped[Tensor, "..."]]:
         raise ValueError(f"checkpoint: expected a whole file that save_checkpoint wrote, got {got}")
     try:
         state = torch.load(BytesIO(payload), map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
+    except REFUSALS as error:
         raise ValueError("checkpoint: expected tensors by name, got a file that torch.load refuses") from error
-    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
+    if not isinstance(state, dict) or not all(
+        isinstance(name, str) and isinstance(value, Tensor) for name, value in state.items()
+    ):
         raise ValueError(f"checkpoint: expected tensors by name, got {type(state).__name__} of something else")
     return state

@@ -1,10 +1,11 @@
 """Gradient clipping by the norm over all parameters together. Not covered: clipping by value or by parameter."""
 
 import math
+import sys
 from collections.abc import Iterable
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from reference import values
 from reference.checked import checked
@@ -17,7 +18,8 @@ def clip_gradients(parameters: Iterable[nn.Parameter], max_norm: float | int) ->
 
     ‖g‖ = √(Σ g²) over all entries of all gradients; where ‖g‖ > max_norm: g ← g · max_norm / ‖g‖, in place. A gradient
     of length zero, or of just `max_norm`, stays as it is. Parameters without a gradient do not count; with none at all
-    the norm is 0. The largest entry is divided out before squaring, so that no square overflows.
+    the norm is 0. A gradient that is met twice counts once. The largest entry is divided out before squaring, so that
+    no square overflows.
 
     Source: Pascanu, Mikolov and Bengio 2013 (arXiv:1211.5063), algorithm 1.
 
@@ -39,7 +41,8 @@ def clip_gradients(parameters: Iterable[nn.Parameter], max_norm: float | int) ->
     """
     if not max_norm > 0:
         raise ValueError(f"max_norm: expected a number above 0, got {max_norm}")
-    gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+    found = [parameter.grad for parameter in parameters if parameter.grad is not None]
+    gradients = list({id(gradient): gradient for gradient in found}.values())
     for gradient in gradients:
         values.finite("gradient", gradient)
     peak = max((float(gradient.abs().max()) for gradient in gradients if gradient.numel()), default=0.0)
@@ -49,5 +52,13 @@ def clip_gradients(parameters: Iterable[nn.Parameter], max_norm: float | int) ->
     values.finite("norm of the gradient", torch.tensor(norm, device="cpu", dtype=torch.float64))
     if norm > max_norm:
         for gradient in gradients:
-            gradient.mul_(max_norm / norm)
+            _shorten(gradient, max_norm, norm)
     return norm
+
+
+def _shorten(gradient: Tensor, max_norm: float, norm: float) -> None:
+    factor = max_norm / norm
+    if factor < sys.float_info.min:  # too small for full precision, perhaps 0, though the product need not be
+        gradient.div_(norm).mul_(max_norm)
+    else:
+        gradient.mul_(factor)

@@ -45,7 +45,9 @@ def cross_entropy(
     _require_countable(logits, rows, chosen)
     shifted = rows - rows.detach().amax(dim=-1, keepdim=True)  # a shift: no gradient goes through it
     log_totals = shifted.exp().sum(dim=-1).log()  # (N,)
-    return (log_totals - shifted.gather(-1, chosen[:, None])[:, 0]).mean()
+    losses = log_totals - shifted.gather(-1, chosen[:, None])[:, 0]
+    mean = losses.mean()
+    return mean if mean.isfinite() else (losses / len(losses)).sum()  # where only the sum is beyond float64
 
 
 def _require_countable(

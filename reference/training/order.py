@@ -83,7 +83,8 @@ class DataOrder:
         Args:
             state: of an order over as many examples; the batch size may differ.
         Raises:
-            ValueError: other entries or shapes, or no order of N examples; nothing has changed then.
+            ValueError: other entries or shapes, no order of N examples, or no generator's state; nothing has changed
+                then.
 
         Cost: O(N log N).
 
@@ -95,7 +96,10 @@ class DataOrder:
         True
         """
         self._require(state)
-        self.generator.set_state(state["generator"].cpu())
+        try:
+            self.generator.set_state(state["generator"].cpu().contiguous())
+        except RuntimeError as error:
+            raise ValueError("generator: expected the state of one, got other bytes") from error
         self._order = state["order"].to(self.generator.device, copy=True)
         self._position = int(state["position"])
 

@@ -143,14 +143,25 @@ class TrainingRun:
         require_form(state, self._state())
         self.order.restore(part_of(state, "order"))  # first, since it also looks at values
         self.optimizer.restore(part_of(state, "optimizer"))
-        self.model.load_state_dict(part_of(state, "model"))
+        self._load_model(part_of(state, "model"))
         self.steps_done = int(state["run.steps_done"])
 
     def _state(self) -> State:
         parts: dict[str, State] = {
-            "model": self.model.state_dict(),
+            "model": dict(self.model.state_dict()) | self._transient(),
             "optimizer": self.optimizer.state(),
             "order": self.order.state(),
             "run": {"steps_done": torch.tensor(self.steps_done, device="cpu")},
         }
         return join(parts)
+
+    def _transient(self) -> dict[str, Tensor]:
+        """Buffers that `state_dict` leaves out (`persistent=False`), though a step may depend on them."""
+        kept = self.model.state_dict().keys()
+        return {name: buffer for name, buffer in self.model.named_buffers(remove_duplicate=False) if name not in kept}
+
+    @torch.no_grad()
+    def _load_model(self, state: dict[str, Tensor]) -> None:
+        for name, buffer in self._transient().items():
+            buffer.copy_(state.pop(name))
+        self.model.load_state_dict(state)

@@ -1,6 +1,7 @@
 """The learning rate as a pure function of the step. Not covered: restarts, other shapes of decay."""
 
 import math
+import sys
 
 from reference.checked import checked
 
@@ -37,7 +38,7 @@ def cosine_with_warmup(
     """
     if not 0 <= warmup_steps <= total_steps:
         raise ValueError(f"warmup_steps: expected 0 to {total_steps}, the total, got {warmup_steps}")
-    if not 0 <= floor <= peak < math.inf:
+    if not 0 <= floor <= peak <= sys.float_info.max:
         raise ValueError(f"floor and peak: expected 0 <= floor <= peak, both finite, got {floor} and {peak}")
     if step < 0:
         raise ValueError(f"step: expected 0 or more, got {step}")
@@ -46,4 +47,5 @@ def cosine_with_warmup(
     if step >= total_steps:
         return float(floor)
     progress = (step - warmup_steps) / (total_steps - warmup_steps)
-    return float(floor + (peak - floor) * (1 + math.cos(math.pi * progress)) / 2)
+    share = (1 + math.cos(math.pi * progress)) / 2  # of the way from the floor up to the peak
+    return float(peak if share == 1 else min(floor + (peak - floor) * share, peak))  # rounding may pass the peak

@@ -106,3 +106,20 @@ def test_padding_refuses_no_sequence() -> None:
         pad([], pad_id=0)
     with pytest.raises(TypeError):
         pad([torch.zeros(2)], pad_id=0)
+
+
+def test_windows_are_the_callers_own() -> None:
+    tokens = torch.arange(6)
+    for window in evaluation_windows(tokens, length=3):
+        for part in window:
+            part.fill_(99)
+    assert tokens.tolist() == [0, 1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize("bad", [torch.ones(1, dtype=torch.int32), torch.ones(1), torch.ones(1, 1, dtype=torch.int64)])
+def test_padding_looks_at_every_sequence(bad: torch.Tensor) -> None:
+    for place in range(20):
+        sequences = [torch.tensor([1])] * 20
+        sequences[place] = bad
+        with pytest.raises(TypeError):
+            pad(sequences, pad_id=0)

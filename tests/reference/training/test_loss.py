@@ -143,3 +143,11 @@ def test_gpu_gives_the_same_loss() -> None:
     there = cross_entropy(logits.cuda(), wanted.cuda())
     assert there.is_cuda
     torch.testing.assert_close(there.cpu(), cross_entropy(logits, wanted), rtol=TOLERANCE, atol=TOLERANCE)
+
+
+def test_the_mean_exists_where_the_sum_is_beyond_float64() -> None:
+    logits = torch.tensor([[0.0, -1.5e308]] * 2, dtype=torch.float64, requires_grad=True)
+    loss = cross_entropy(logits, torch.tensor([1, 1]))
+    loss.backward()
+    assert loss.item() == 1.5e308
+    assert logits.grad.tolist() == [[0.5, -0.5]] * 2

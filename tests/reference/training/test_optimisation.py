@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -337,3 +338,65 @@ def test_gpu_takes_the_same_steps() -> None:
         train_step(here, mine, inputs=ids, targets=ids, rate=0.1, max_norm=0.1)
         train_step(there, other, inputs=ids.cuda(), targets=ids.cuda(), rate=0.1, max_norm=0.1)
     torch.testing.assert_close(there.weight.cpu(), here.weight, rtol=TOLERANCE, atol=TOLERANCE)
+
+
+def test_every_finite_rate_is_taken() -> None:
+    (weight,) = parameters((1,))
+    for rate in (1e300, 10**30, np.float64(0.1)):
+        before = weight.item()
+        give([weight], [torch.zeros(1, dtype=torch.float64)])
+        AdamW([weight], weight_decay=0).step(rate)
+        assert weight.item() == before
+
+
+@pytest.mark.parametrize("bad", [math.inf, 10**400], ids=["infinite", "integer"])
+def test_what_is_beyond_float64_is_refused(bad: float) -> None:
+    (weight,) = parameters((1,))
+    give([weight], [torch.ones(1, dtype=torch.float64)])
+    with pytest.raises(ValueError, match="weight_decay: expected a finite number"):
+        AdamW([weight], weight_decay=bad)
+    optimizer = AdamW([weight])
+    with pytest.raises(ValueError, match="rate: expected a finite number"):
+        optimizer.step(bad)
+    assert optimizer.state()["steps.0"].item() == 0
+    with pytest.raises(ValueError, match="floor and peak"):
+        cosine_with_warmup(0, peak=bad, warmup_steps=0, total_steps=1)
+
+
+def test_a_restored_state_has_no_gradient() -> None:
+    (weight,) = parameters((1,))
+    optimizer = AdamW([weight])
+    state = optimizer.state()
+    optimizer.restore(state | {"first.0": state["first.0"].requires_grad_()})
+    assert not optimizer.state()["first.0"].requires_grad
+
+
+def test_schedule_of_the_largest_rates() -> None:
+    assert cosine_with_warmup(0, peak=1.5e308, warmup_steps=0, total_steps=3) == 1.5e308
+    assert cosine_with_warmup(1, peak=1.5e308, warmup_steps=0, total_steps=2) == pytest.approx(0.75e308, rel=1e-15)
+
+
+def test_schedule_begins_at_the_peak_and_never_passes_it() -> None:
+    generator = torch.Generator().manual_seed(0)
+    for peak, share in torch.rand(2000, 2, generator=generator, dtype=torch.float64).tolist():
+        first, second = (
+            cosine_with_warmup(step, peak=peak, floor=peak * share, warmup_steps=0, total_steps=10**7)
+            for step in (0, 1)
+        )
+        assert first == peak >= second
+
+
+@pytest.mark.parametrize(("size", "max_norm"), [(1e300, 1e-100), (-1e300, 1e-15), (2e-308, 3e-320)])
+def test_clipping_from_huge_to_tiny(size: float, max_norm: float) -> None:
+    (weight,) = parameters((1,))
+    give([weight], [torch.tensor([size], dtype=torch.float64)])
+    clip_gradients([weight], max_norm)
+    assert weight.grad.item() == pytest.approx(math.copysign(max_norm, size), rel=1e-15, abs=5e-324)
+
+
+def test_clipping_counts_a_gradient_once() -> None:
+    first, second = parameters((2,), (2,))
+    give([first], [torch.tensor([3.0, 4.0], dtype=torch.float64)])
+    second.grad = first.grad
+    assert clip_gradients([first, first, second], 2.5) == 5.0
+    assert first.grad.tolist() == [1.5, 2.0]

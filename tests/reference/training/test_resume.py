@@ -365,3 +365,61 @@ def test_the_new_file_is_complete_before_it_takes_the_name(tmp_path: Path, monke
 def test_gpu_tensors_are_stored_on_the_cpu(tmp_path: Path) -> None:
     save_checkpoint(tmp_path / "last.pt", {"w": torch.ones(2, device="cuda")})
     assert load_checkpoint(tmp_path / "last.pt")["w"].device.type == "cpu"
+
+
+def test_an_order_takes_only_a_generators_state() -> None:
+    order = DataOrder(3, batch_size=1, generator=torch.Generator())
+    order.next_batch()
+    state = order.state()
+    with pytest.raises(ValueError, match="generator: expected the state of one"):
+        order.restore(state | {"generator": torch.zeros_like(state["generator"]), "position": torch.tensor(0)})
+    assert all(torch.equal(tensor, state[name]) for name, tensor in order.state().items())
+    order.restore(state | {"generator": torch.stack([state["generator"]] * 2, dim=1)[:, 0]})  # not contiguous
+
+
+class Transient(Tiny):
+    """The same with a buffer that `state_dict` leaves out."""
+
+    def __init__(self, seed: int) -> None:
+        super().__init__(seed)
+        self.register_buffer("calls", torch.zeros((), dtype=torch.float64), persistent=False)
+
+
+def test_a_buffer_that_does_not_persist_is_continued(tmp_path: Path) -> None:
+    def begun(seed: int) -> TrainingRun:
+        model = Transient(seed)
+        order = DataOrder(N_EXAMPLES, batch_size=BATCH_SIZE, generator=torch.Generator().manual_seed(seed))
+        optimizer = AdamW(model.parameters())
+        return TrainingRun(model, optimizer, order, batch=lambda i: (IDS[i], IDS[i]), rate=lambda step: 0.1)
+
+    whole, halted, continued = begun(0), begun(0), begun(1)
+    steps = whole.advance(5)
+    halted.advance(3)
+    halted.save(tmp_path / "last.pt")
+    continued.load(tmp_path / "last.pt")
+    assert continued.advance(2) == steps[3:]
+    assert continued.model.calls.item() == 5
+
+
+@pytest.mark.parametrize("what", [{1: torch.ones(1)}, {"a": torch.ones(1), 1: torch.ones(1)}])
+def test_names_are_strings(tmp_path: Path, what: object) -> None:
+    path = tmp_path / "last.pt"
+    write_with_digest(path, what)
+    with pytest.raises(ValueError, match="expected tensors by name"):
+        load_checkpoint(path)
+
+
+@pytest.mark.filterwarnings("ignore:Detected pickle protocol")
+def test_damage_with_a_right_digest_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "last.pt"
+    torch.save({"w": torch.arange(3.0)}, path, _use_new_zipfile_serialization=False)
+    payload = path.read_bytes()
+    refused = 0
+    for place in range(0, len(payload) - 12, 3):  # what comes last are the numbers: any are tensors
+        damaged = payload[:place] + bytes([payload[place] ^ 0x15]) + payload[place + 1 :]
+        path.write_bytes(damaged + hashlib.sha256(damaged).digest())
+        try:
+            load_checkpoint(path)
+        except ValueError:
+            refused += 1
+    assert refused > 50
