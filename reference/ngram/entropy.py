@@ -3,6 +3,8 @@
 Both in nats per token. Not covered: estimates from a text (see `likelihood`).
 """
 
+import math
+
 import numpy as np
 from jaxtyping import Float64
 from scipy.special import entr, xlogy
@@ -68,6 +70,10 @@ def cross_entropy_rate(transitions: Float64[np.ndarray, "*C V"], predicted: Floa
     """
     require_transitions("predicted", predicted)
     weights = stationary_distribution(transitions)
+    happens = weights > 0
     for _ in range(max(transitions.ndim, predicted.ndim) - transitions.ndim + 1):
         weights = weights[..., None] * transitions  # one token longer: (V, …, V)
+        happens = happens[..., None] & (transitions > 0)
+    if (happens & (predicted == 0)).any():
+        return math.inf  # also where the weight is too small for a float64
     return float(0.0 - xlogy(weights, predicted).sum())

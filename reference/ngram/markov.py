@@ -36,7 +36,7 @@ def stationary_distribution(transitions: Float64[np.ndarray, "*C V"]) -> Float64
     Raises:
         ValueError: there is no token, an axis has another length, the last axis is no distribution, π is not unique
             (the source can end up in either of two sets of states, for ever), or its entries differ by more than
-            float64 can hold.
+            float64 can hold with all its digits.
 
     Cost: O(S³) time and O(S²) memory for S = V^r states.
 
@@ -86,7 +86,8 @@ def _recurrent(chain: Float64[np.ndarray, "S S"]) -> list[int]:
 
 def _eliminated(chain: Float64[np.ndarray, "R R"]) -> Float64[np.ndarray, " R"]:
     """Stationary distribution where every state reaches every other: all but one are taken out, then put back."""
-    chain, weights = chain.copy(), np.ones(len(chain))
+    # Only ratios count, so a factor changes nothing; this one keeps products of rare steps from losing digits.
+    chain, weights = np.ldexp(chain, 960), np.ones(len(chain))
     with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
         for last in range(len(chain) - 1, 0, -1):
             chain[:last, last] /= chain[last, :last].sum()
@@ -94,7 +95,7 @@ def _eliminated(chain: Float64[np.ndarray, "R R"]) -> Float64[np.ndarray, " R"]:
         for state in range(1, len(chain)):
             weights[state] = weights[:state] @ chain[:state, state]
         shares: Float64[np.ndarray, " R"] = weights / weights.sum()
-    if not np.isfinite(weights.sum()):
+    if not (np.isfinite(shares).all() and shares.min() >= np.finfo(np.float64).tiny):  # below, digits are lost
         raise ValueError("transitions: expected states whose probabilities differ by less than 1e308, got more")
     return shares
 

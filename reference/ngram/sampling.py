@@ -92,7 +92,7 @@ def prefix_distribution(probabilities: Float64[np.ndarray, "V V"], *, length: in
     """Exact distribution of the first `length` symbols of a drawn name.
 
     A name that ends before is its own prefix, so length 1 gives the first symbol, or "" for the empty name, and
-    `MAX_LENGTH` gives whole names. Prefixes of probability zero have no key.
+    `MAX_LENGTH` gives whole names. Prefixes whose probability is zero, or rounds to it, have no key.
 
     Source: Shannon 1948, A Mathematical Theory of Communication, section 4 (a source as a walk through its states).
 
@@ -119,10 +119,10 @@ def prefix_distribution(probabilities: Float64[np.ndarray, "V V"], *, length: in
     for _ in range(length):
         longer: dict[str, float] = {}
         for prefix, mass in running.items():
-            row = probabilities[INDEX[prefix[-1:] or BOUNDARY]]
-            for index in np.flatnonzero(row):
+            masses = mass * probabilities[INDEX[prefix[-1:] or BOUNDARY]]
+            for index in np.flatnonzero(masses):
                 into = ended if index == INDEX[BOUNDARY] else longer
-                into[prefix + (ALPHABET[index] if into is longer else "")] = mass * float(row[index])
+                into[prefix + (ALPHABET[index] if into is longer else "")] = float(masses[index])
         running = longer
     return ended | running
 

@@ -1,6 +1,6 @@
 """From counts of names to probabilities, by additive smoothing. Not covered: any other order (see `additive`)."""
 
-import math
+import sys
 from collections.abc import Mapping
 
 import numpy as np
@@ -27,7 +27,7 @@ def bigram_probabilities(counts: Int[np.ndarray, "V V"], k: float | int) -> Floa
     Returns:
         Rows that sum to 1.
     Raises:
-        ValueError: the table is empty, a count or `k` is negative, or `k` is not finite.
+        ValueError: the table is empty, a count or `k` is negative, or k · V is not finite.
 
     Cost: O(V²).
 
@@ -38,6 +38,7 @@ def bigram_probabilities(counts: Int[np.ndarray, "V V"], k: float | int) -> Floa
     array([0.667, 0.333])
     """
     require_smoothing(k)
+    require_smoothing(k * len(counts), name="k · V")
     if not len(counts):
         raise ValueError("counts: expected at least one symbol, got an empty table")
     if (counts < 0).any():
@@ -65,7 +66,8 @@ def trigram_probability(counts: Mapping[str, int], context: str, symbol: str, k:
         symbol: one symbol of `ALPHABET`.
         k: additive smoothing, finite and not negative.
     Raises:
-        ValueError: a count or `k` is negative, `k` is not finite, or `context` or `symbol` is not as said.
+        ValueError: `k` or a count after `context` is negative, k · V is not finite, or `context` or `symbol` is not as
+            said.
 
     Cost: O(V).
 
@@ -78,6 +80,7 @@ def trigram_probability(counts: Mapping[str, int], context: str, symbol: str, k:
     0.025
     """
     require_smoothing(k)
+    require_smoothing(k * len(ALPHABET), name="k · V")
     _require_symbols("context", context, length=2)
     _require_symbols("symbol", symbol, length=1)
     followers = [counts.get(context + follower, 0) for follower in ALPHABET]
@@ -93,7 +96,7 @@ def require_smoothing(k: float, *, name: str = "k") -> None:
     Raises:
         ValueError: it is negative or not finite.
     """
-    if not (math.isfinite(k) and k >= 0):
+    if not 0 <= k <= sys.float_info.max:  # an integer may be finite and yet no float64
         raise ValueError(f"{name}: expected a finite number, 0 or more, got {k}")
 
 

@@ -45,6 +45,7 @@ def hold_special_tokens(special_tokens: Iterable[str]) -> None:
     """Hold special tokens to what can be found in a text.
 
     Raises:
+        TypeError: one is not a text.
         ValueError: one is empty, or has a lone surrogate.
 
     >>> hold_special_tokens(["<a>", ""])
@@ -52,6 +53,8 @@ def hold_special_tokens(special_tokens: Iterable[str]) -> None:
     ValueError: special_tokens: expected texts of one character or more, got ''
     """
     for token in special_tokens:
+        if not isinstance(token, str):
+            raise TypeError(f"special_tokens: expected texts, got {type(token).__name__}")
         if not token:
             raise ValueError("special_tokens: expected texts of one character or more, got ''")
         hold_scalar_values("special_tokens", token)

@@ -73,8 +73,8 @@ class Tokenizer:
     def encode_stream(self, pieces: Iterable[str]) -> Iterator[int]:
         """Ids of a text that comes in pieces, the same as `encode` gives for the joined pieces.
 
-        Ids come as soon as they are certain: while a special token may still be completed, or a chunk may still grow,
-        they wait. Pieces may be empty and may end anywhere.
+        Ids wait while a special token may still be completed, or a chunk may still grow; what waits is looked at again
+        when at least as many characters have come in addition. Pieces may be empty and may end anywhere.
 
         Args:
             pieces: read as they are needed; each without lone surrogates.

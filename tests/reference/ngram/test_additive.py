@@ -73,6 +73,10 @@ def test_k_must_be_finite_and_not_negative(k: float) -> None:
 def test_k_times_the_vocabulary_must_be_finite() -> None:
     with pytest.raises(ValueError, match="k · V: expected a finite number, 0 or more, got inf"):
         AddK([{}], "ab", k=1e308)
+    with pytest.raises(ValueError, match="k · V: expected a finite number"):
+        AddK([{}], "ab", k=10**308)
+    with pytest.raises(ValueError, match="k: expected a finite number"):
+        AddK([{}], "ab", k=10**400)
 
 
 @pytest.mark.parametrize(

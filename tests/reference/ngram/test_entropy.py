@@ -169,3 +169,12 @@ def test_what_is_no_source_is_refused(transitions: np.ndarray, predicted: np.nda
 def test_source_and_model_have_one_vocabulary() -> None:
     with pytest.raises(TypeError):
         cross_entropy_rate(np.full((2, 2), 0.5), np.full((3, 3), 1 / 3))
+
+
+@pytest.mark.parametrize("memory", [1, 2])
+def test_the_rarest_step_that_a_model_rules_out_costs_infinitely_much(memory: int) -> None:
+    """Its weight, 1e-200 · 1e-200, is below the least float64."""
+    source = np.array([[1.0, 1e-200], [1.0, 1e-200]])
+    predicted = np.full((2,) * (memory + 1), 0.5)
+    predicted[(1,) * memory] = [1.0, 0.0]
+    assert cross_entropy_rate(source, predicted) == math.inf

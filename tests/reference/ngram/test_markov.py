@@ -161,3 +161,22 @@ def test_a_source_knows_its_vocabulary() -> None:
         MarkovSource(np.full((2, 2), 0.5), "ab").distribution("<")
     with pytest.raises(ValueError, match="one closed set"):
         MarkovSource(np.eye(2), "ab")
+
+
+@pytest.mark.parametrize(
+    "chain",
+    [
+        [[1.0, 1e-200, 0.0], [1.0, 0.0, 1e-200], [1.0, 0.0, 0.0]],  # 1, 1e-200 and 1e-400
+        [[1.0, 1e-160, 0.0], [1.0, 0.0, 1e-160], [1.0, 0.0, 0.0]],  # 1e-320 has lost most of its digits
+        [[0.0, 1e-200, 1.0], [1.0, 0.0, 0.0], [1e-200, 0.0, 1.0]],
+    ],
+)
+def test_states_too_rare_for_float64_are_refused_not_called_left_for_ever(chain: list[list[float]]) -> None:
+    with pytest.raises(ValueError, match="differ by less than 1e308"):
+        stationary_distribution(np.array(chain))
+
+
+def test_products_of_rare_steps_keep_their_digits() -> None:
+    """What flows from the second state over the third to the first is 1e-320: its digits must not be lost."""
+    chain = np.array([[1.0, 1e-20, 0.0], [0.0, 1.0, 1e-160], [1e-160, 1.0, 0.0]])
+    np.testing.assert_allclose(stationary_distribution(chain), [1e-300, 1.0, 1e-160], rtol=1e-14)

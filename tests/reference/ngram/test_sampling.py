@@ -135,3 +135,15 @@ def test_prefixes_beyond_the_longest_name_are_refused(length: int) -> None:
     one_way[:, 1] = 1.0  # a single prefix of each length: cheap even if the bound were not held
     with pytest.raises(ValueError, match=f"expected 0 to 30, got {length}"):
         prefix_distribution(one_way, length=length)
+
+
+def test_prefixes_that_round_to_probability_zero_have_no_key() -> None:
+    rows = np.zeros((40, 40))
+    rows[:, ALPHABET.index(".")], rows[:, ALPHABET.index("a")] = 1.0, 1e-200
+    assert prefix_distribution(rows, length=3) == {"": 1.0, "a": 1e-200}
+
+
+def test_a_table_whose_sums_overflow_is_refused() -> None:
+    rows = np.full((40, 40), 1e308)
+    with pytest.raises(ValueError, match="sum to 1, got inf in row 0"):
+        prefix_distribution(rows, length=1)

@@ -99,3 +99,12 @@ def test_negative_counts_are_refused() -> None:
 def test_context_and_symbol_are_held_to_their_length_and_alphabet(context: str, symbol: str, named: str) -> None:
     with pytest.raises(ValueError, match=named):
         trigram_probability({}, context, symbol, 1)
+
+
+@pytest.mark.parametrize("k", [1e308, 10**308, 10**400], ids=["float", "integer", "larger integer"])
+def test_smoothing_beyond_float64_is_refused(k: float) -> None:
+    """Its total would be infinite, and every probability 0."""
+    with pytest.raises(ValueError, match=r"k.*: expected a finite number, 0 or more"):
+        bigram_probabilities(np.ones((40, 40), dtype=np.int64), k)
+    with pytest.raises(ValueError, match=r"k.*: expected a finite number, 0 or more"):
+        trigram_probability({"..a": 1}, "..", "a", k)

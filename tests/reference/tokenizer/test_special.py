@@ -87,3 +87,12 @@ def test_bad_input() -> None:
         split_special("\ud800", ["a"])
     with pytest.raises(TypeError):
         split_special("a", "<s>")
+
+
+@pytest.mark.parametrize("wrong", [5, None, b"<a>", 0])
+def test_every_special_token_is_a_text(wrong: object) -> None:
+    for special in (["<a>", wrong], [wrong, "<a>"]):
+        with pytest.raises(TypeError):
+            split_special("x", special)  # type: ignore[arg-type]
+        with pytest.raises(TypeError):
+            tokenizer_from_merges([], special)  # type: ignore[arg-type]
