@@ -52,7 +52,8 @@ def beam_search(
 
     Ties: of equal log-probabilities, the extension of the text that was ranked higher comes first, then the lower
     token; of equal scores, the text that was finished earlier. Texts of probability 0 are never kept. K = 1
-    without `end_id` is greedy search. `max_new` = 0: one text without tokens, of score 0; the model is not called.
+    without `end_id` is greedy search, unless rounding makes different log-probabilities equal. `max_new` = 0: one text
+    without tokens, of score 0; the model is not called.
 
     Source: Wu et al. 2016 (arXiv:1609.08144), section 7, equation 14.
     Departs from it: lengths are not offset by 5; no coverage penalty; no text is dropped for being a margin behind the
@@ -80,6 +81,8 @@ def beam_search(
     ((1, 2), -0.916)
     """
     _require_settings(n_beams, max_new, length_penalty)
+    if end_id is not None:
+        values.at_least("end_id", end_id, 0)
     require_prompt(ids[None], max_new)
     running = [Beam((), 0.0, 0.0)]
     finished = [] if max_new else running
@@ -122,7 +125,7 @@ def _settled(finished: list[Beam], bound: float, n_beams: int) -> bool:
 
 def _require_settings(n_beams: int, max_new: int, length_penalty: float) -> None:
     values.at_least("n_beams", n_beams, 1)
-    if not abs(length_penalty) * math.log(max(max_new, 2)) < LARGEST_LOGARITHM:
+    if not abs(length_penalty) < LARGEST_LOGARITHM / math.log(max(max_new, 2)):
         raise ValueError(f"length_penalty: expected a power of {max_new} within float64, got {length_penalty}")
 
 

@@ -129,7 +129,7 @@ def generation_distribution(
     """Exact distribution of the text that `generate` draws after one prompt, by enumeration.
 
     The probability of a text is the product of its tokens' probabilities under `next_distribution`. Texts of
-    probability zero have no key.
+    probability zero, also by underflow, have no key.
 
     Source: Bengio et al. 2003, A Neural Probabilistic Language Model, section 1.
 
@@ -160,7 +160,8 @@ def generation_distribution(
         for text, mass in running.items():
             for token, probability in _next(model, ids, text, strategy, stop):
                 into = ended if stop.reached([*text, token]) else longer
-                into[(*text, token)] = mass * probability
+                if mass * probability > 0:
+                    into[(*text, token)] = mass * probability
         running = longer
     return ended | running
 

@@ -1,5 +1,7 @@
 """Repetition penalty. Not covered: frequency and presence penalties, forbidden n-grams."""
 
+import sys
+
 import torch
 from jaxtyping import Float64, Int64
 from torch import Tensor
@@ -27,7 +29,7 @@ def repetition_penalty(
         penalty: finite, above 0; 1 changes nothing.
     Raises:
         ValueError: `penalty` is out of range, an id is unknown, V = 0, a logit is NaN or +inf or becomes +inf, or all
-            logits of a row are -inf.
+            logits of a row are -inf or become so.
 
     Cost: O(B·(V + T)).
 
@@ -35,11 +37,15 @@ def repetition_penalty(
     >>> repetition_penalty(logits, torch.tensor([[0, 1, 1]]), 4).tolist()
     [[0.5, -8.0, 2.0, -2.0]]
     """
-    values.above_zero("penalty", penalty)
+    if not 0 < penalty <= sys.float_info.max:
+        raise ValueError(f"penalty: expected a finite number above 0, got {penalty}")
     require_possible(logits)
     values.token_ids("ids", ids, logits.shape[-1])
     came = torch.zeros_like(logits, dtype=torch.bool).scatter(-1, ids, value=True)  # (B, V)
-    penalised = torch.where(logits > 0, logits / penalty, logits * penalty)
+    divisor = torch.tensor(float(penalty), dtype=logits.dtype, device=logits.device)  # CUDA inverts plain numbers
+    penalised = torch.where(logits > 0, logits / divisor, logits * divisor)
     result = torch.where(came, penalised, logits)
     values.logits("logits under the penalty", result)
+    if (result == -torch.inf).all(dim=-1).any():
+        raise ValueError("logits under the penalty: expected at least one above -inf, got a row beyond float64")
     return result

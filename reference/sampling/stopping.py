@@ -17,6 +17,10 @@ class Stop:
     Source: Sutskever, Vinyals and Le 2014 (arXiv:1409.3215), section 2 (end-of-sentence symbol).
     Departs from it: several symbols, and sequences of them.
 
+    Raises:
+        TypeError: something else than tuples of integers.
+        ValueError: a sequence is empty, or a token negative.
+
     >>> Stop(ids=(2,), sequences=((7, 8),)).reached([7, 7, 8])
     True
     """
@@ -25,6 +29,9 @@ class Stop:
     sequences: tuple[tuple[int, ...], ...] = ()
 
     def __post_init__(self) -> None:
+        for tokens in (self.ids, *(self.sequences if isinstance(self.sequences, tuple) else [None])):
+            if not isinstance(tokens, tuple) or not all(isinstance(token, int) for token in tokens):
+                raise TypeError(f"stop: expected tuples of integers, got {self.ids!r} and {self.sequences!r}")
         if not all(self.sequences):
             raise ValueError("sequences: expected one token or more in each, got an empty one")
         if negative := [token for token in self._tokens() if token < 0]:

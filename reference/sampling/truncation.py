@@ -3,7 +3,7 @@
 Not covered: min-p, typical and eta sampling, top-k over several steps.
 """
 
-import math
+import sys
 
 import torch
 from jaxtyping import Bool, Float64
@@ -36,14 +36,17 @@ def with_temperature(logits: Float64[Tensor, "*B V"], temperature: float | int) 
     >>> with_temperature(logits, 0.5)[:3].tolist(), with_temperature(logits, 0).tolist()
     ([-4.0, 0.0, 0.0], [-inf, 0.0, -inf, -inf])
     """
-    if not 0 <= temperature < math.inf:
+    if not 0 <= temperature <= sys.float_info.max:
         raise ValueError(f"temperature: expected a finite number, 0 or more, got {temperature}")
     require_possible(logits)
     if temperature == 0:
         best = greedy(logits)[..., None]  # (*B, 1)
         return torch.full_like(logits, -torch.inf).scatter(-1, best, 0.0)
-    below_peak = logits / 2 - logits.amax(dim=-1, keepdim=True) / 2  # halved: within range for all finite logits
-    return 2 * (below_peak / temperature)
+    divisor = torch.tensor(float(temperature), dtype=logits.dtype, device=logits.device)  # CUDA inverts plain numbers
+    peak = logits.amax(dim=-1, keepdim=True)
+    below_peak = logits - peak
+    halved = logits / 2 - peak / 2  # within range for all finite logits, but subnormal ones lose a bit
+    return torch.where(below_peak.isinf(), 2 * (halved / divisor), below_peak / divisor)
 
 
 @checked
@@ -102,7 +105,7 @@ def top_p(logits: Float64[Tensor, "*B V"], p: float | int) -> Float64[Tensor, "*
     order = _ranking(logits)  # (*B, V)
     taken = token_probabilities(logits).gather(-1, order).cumsum(dim=-1)
     kept = torch.ones_like(taken, dtype=torch.bool)
-    kept[..., 1:] = (taken[..., :-1] < p) | (p == 1)  # the mass before a token has not reached p
+    kept[..., 1:] = (taken[..., :-1] < p) | bool(p == 1)  # the mass before a token has not reached p
     return logits.masked_fill(~_unsorted(kept, order), -torch.inf)
 
 

@@ -210,8 +210,10 @@ def test_a_vocabulary_of_one_token() -> None:
         ({"max_new": -1}, "max_new: expected 0 or more, got -1"),
         ({"end_id": 3}, "end_id: expected a token id from 0 to 2, got 3"),
         ({"end_id": -1}, "end_id"),
+        ({"end_id": -1, "max_new": 0}, "end_id: expected 0 or more, got -1"),
         ({"length_penalty": math.nan}, "length_penalty"),
         ({"length_penalty": math.inf}, "length_penalty"),
+        ({"length_penalty": 10**400}, "length_penalty: expected a power of 2 within float64"),
         ({"length_penalty": -2000}, "length_penalty: expected a power of 2 within float64, got -2000"),
         ({"ids": torch.zeros(0, dtype=torch.int64)}, "length of the prompt: expected 1 or more, got 0"),
         ({"model": lambda ids: torch.full((*ids.shape, 3), math.nan, dtype=torch.float64)}, "logits: expected finite"),
@@ -227,3 +229,12 @@ def test_bad_input_is_refused(settings: dict, message: str) -> None:
 def test_a_model_of_another_shape_is_refused() -> None:
     with pytest.raises(TypeError):
         beam_search(lambda ids: uniform(ids)[:, 0], torch.tensor([0]), n_beams=1, max_new=1)
+
+
+def test_logits_that_rounding_makes_equal_tie() -> None:
+    def model(ids: Tensor) -> Tensor:
+        return torch.tensor([0.0, 1e-17], dtype=torch.float64).expand(*ids.shape, 2)
+
+    (beam,) = beam_search(model, torch.tensor([0]), n_beams=1, max_new=1)
+    assert beam.ids == (0,)
+    assert generate(model, torch.tensor([[0]]), max_new=1)[0].tolist() == [1]

@@ -331,6 +331,34 @@ def test_stops_that_are_none_are_refused(bad: dict) -> None:
 
 
 @pytest.mark.parametrize(
+    "bad",
+    [
+        {"sequences": ([1, 1],)},
+        {"sequences": ((1,), [0, 1])},
+        {"sequences": ((1, 2.0),)},
+        {"sequences": (1, 2)},
+        {"sequences": ("ab",)},
+        {"ids": [1]},
+        {"ids": (1.0,)},
+        {"ids": 1},
+        {"ids": "ab"},
+    ],
+)
+def test_stops_of_wrong_types_are_refused(bad: dict) -> None:
+    with pytest.raises(TypeError, match="stop: expected tuples of integers"):
+        Stop(**bad)
+
+
+def test_a_text_below_the_least_float_has_no_key() -> None:
+    def skewed(ids: Tensor) -> Tensor:
+        return torch.tensor([0.0, -460.0], dtype=torch.float64).expand(*ids.shape, 2)
+
+    found = generation_distribution(skewed, torch.tensor([0]), max_new=2, strategy=Strategy(temperature=1))
+    assert list(found) == [(0, 0), (0, 1), (1, 0)]
+    assert min(found.values()) > 0
+
+
+@pytest.mark.parametrize(
     "model",
     [
         lambda ids: torch.zeros(*ids.shape, 3),

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -62,6 +63,8 @@ def test_temperature_equals_transformers(proof, normal, temperature: float, scal
         ([-INF, 5.0], 0, [-INF, 0.0]),
         ([-INF, 5.0], 1e308, [-INF, 0.0]),
         ([7.0], 3, [0.0]),
+        ([5e-324, 0.0], 5e-324, [0.0, -1.0]),
+        ([5e-324, 0.0, 1.5e-323], 1, [-1e-323, -1.5e-323, 0.0]),
     ],
 )
 def test_extreme_temperatures(row: list[float], temperature: float, expected: list[float]) -> None:
@@ -208,6 +211,7 @@ def test_temperature_zero_draws_nothing(generator: torch.Generator, normal) -> N
         (lambda x: with_temperature(x, -0.1), "temperature: expected a finite number, 0 or more, got -0.1"),
         (lambda x: with_temperature(x, math.nan), "temperature"),
         (lambda x: with_temperature(x, INF), "temperature"),
+        (lambda x: with_temperature(x, 10**400), "temperature: expected a finite number"),
         (lambda x: top_k(x, 0), "k: expected 1 to 3, the vocabulary, got 0"),
         (lambda x: top_k(x, 4), "k: expected 1 to 3, the vocabulary, got 4"),
         (lambda x: top_p(x, -0.1), "p: expected a mass from 0 to 1, got -0.1"),
@@ -217,6 +221,8 @@ def test_temperature_zero_draws_nothing(generator: torch.Generator, normal) -> N
         (lambda x: repetition_penalty(x, torch.tensor([[0]]), -1.0), "penalty"),
         (lambda x: repetition_penalty(x, torch.tensor([[0]]), math.nan), "penalty"),
         (lambda x: repetition_penalty(x, torch.tensor([[0]]), INF), "penalty"),
+        (lambda x: repetition_penalty(x, torch.tensor([[0]]), 10**400), "penalty: expected a finite number above 0"),
+        (lambda x: repetition_penalty(1e308 * x[:, 2:], torch.tensor([[0]]), 10), "logits under the penalty: expected"),
         (lambda x: repetition_penalty(x, torch.tensor([[3]]), 2), "ids: expected token ids from 0 to 2, got 3"),
         (lambda x: repetition_penalty(x, torch.tensor([[-1]]), 2), "ids: expected token ids"),
         (lambda x: repetition_penalty(1e308 * x, torch.tensor([[1]]), 0.1), "logits under the penalty: expected"),
@@ -251,3 +257,9 @@ def test_a_strategy_of_wrong_types_is_refused() -> None:
         Strategy(temperature="warm")
     with pytest.raises(TypeError):
         Strategy(top_k=2.5)
+
+
+@pytest.mark.parametrize("p", [0.0, 0.5, 1.0])
+def test_top_p_takes_the_floats_of_numpy(normal, p: float) -> None:
+    logits = normal(3, 5)
+    assert torch.equal(top_p(logits, np.float64(p)), top_p(logits, p))
