@@ -32,8 +32,8 @@ def token_rewards(
         mask: true at the completion's tokens, its end token included.
         kl_weight: β, finite and not negative.
     Raises:
-        ValueError: a row has no marked token, a score or marked log-probability is not finite, or the weight is
-            negative or not finite.
+        ValueError: a row has no marked token, a score, marked log-probability or marked difference of two is not
+            finite, or the weight is negative or not finite.
 
     Cost: O(B·T).
 
@@ -48,7 +48,9 @@ def token_rewards(
     finite("scores", scores)
     finite("policy", policy[mask])
     finite("reference", reference[mask])
-    penalties = -kl_weight * (policy - reference)  # (B, T)
+    differences = policy - reference  # (B, T)
+    finite("policy - reference", differences[mask])
+    penalties = -kl_weight * differences  # (B, T)
     still_to_come = mask.flip(-1).cumsum(dim=-1).flip(-1)  # (B, T): marked tokens from here on
     is_last = mask & (still_to_come == 1)
     return (penalties + scores[:, None] * is_last).masked_fill(~mask, 0.0).detach()
@@ -106,7 +108,8 @@ def generalised_advantages(
     following = torch.zeros_like(values[:, 0])  # (B,)
     advantages = torch.zeros_like(rewards)
     for step in reversed(range(rewards.shape[1])):
-        following = errors[:, step] + discount * smoothing * goes_on[:, step] * following
+        weights = discount * smoothing * goes_on[:, step]  # (B,)
+        following = errors[:, step] + torch.where(weights > 0, weights * following, 0.0)  # 0 times an overflow, too
         advantages[:, step] = following
     return advantages, advantages + values[:, :-1]
 

@@ -1,5 +1,7 @@
 """Averages over the tokens that count, and advantages on one scale. Not covered: averages by sequence."""
 
+import math
+
 from jaxtyping import Bool, Float64
 from torch import Tensor
 
@@ -22,7 +24,7 @@ def masked_mean(values: Float64[Tensor, "B T"], mask: Bool[Tensor, "B T"]) -> Fl
         values: one a token.
         mask: true at tokens that count.
     Raises:
-        ValueError: the mask is true nowhere, or a value that counts is not finite.
+        ValueError: the mask is true nowhere, a value that counts is not finite, or their sum overflows.
 
     Cost: O(B·T).
 
@@ -31,7 +33,9 @@ def masked_mean(values: Float64[Tensor, "B T"], mask: Bool[Tensor, "B T"]) -> Fl
     >>> masked_mean(values, mask).item()
     2.0
     """
-    return _chosen(values, mask).mean()
+    mean = _chosen(values, mask).mean()
+    finite("mean of values", mean.detach())
+    return mean
 
 
 @checked
@@ -57,10 +61,13 @@ def whiten(values: Float64[Tensor, "B T"], mask: Bool[Tensor, "B T"]) -> Float64
     >>> whiten(values, mask).round(decimals=6).tolist()
     [[-1.0, 1.0, 0.0]]
     """
-    origin = _chosen(values, mask)[0]  # taken away first, so that equal values have no rounding left to be scaled up
-    shifted = values.masked_fill(~mask, 0.0) - origin  # (B, T)
+    counted = _chosen(values, mask)  # (N,)
+    _, exponent = math.frexp(counted.detach().abs().max().item())
+    scale = math.ldexp(1.0, -max(exponent, 0))  # a power of 2, hence exact, so that no square or sum overflows
+    origin = counted[0] * scale  # taken away first, so that equal values have no rounding left to be scaled up
+    shifted = values.masked_fill(~mask, 0.0) * scale - origin  # (B, T)
     chosen = shifted[mask]  # (N,)
-    return ((shifted - chosen.mean()) / (chosen.std(correction=0) + SMALL)).masked_fill(~mask, 0.0)
+    return ((shifted - chosen.mean()) / (chosen.std(correction=0) + SMALL * scale)).masked_fill(~mask, 0.0)
 
 
 def _chosen(values: Float64[Tensor, "B T"], mask: Bool[Tensor, "B T"]) -> Float64[Tensor, " N"]:

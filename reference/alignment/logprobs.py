@@ -92,6 +92,6 @@ def entropies(logits: Float64[Tensor, "*shape V"]) -> Float64[Tensor, "*shape"]:
 
 def _log_softmax(logits: Float64[Tensor, "*shape V"]) -> Float64[Tensor, "*shape V"]:
     require_logits("logits", logits)
-    if (logits == -torch.inf).all(dim=-1).any():  # also true where V is 0
+    if not logits.shape[-1] or (logits == -torch.inf).all(dim=-1).any():
         raise ValueError("logits: expected a token above -inf at each position, got none")
     return torch.log_softmax(logits, dim=-1)

@@ -49,7 +49,8 @@ def policy_losses(
     ratios = torch.exp(logprobs - old_logprobs.detach())  # (B, T)
     finite("exp(logprobs - old_logprobs)", ratios)
     fixed = advantages.detach()
-    return -torch.minimum(ratios * fixed, ratios.clamp(1 - clip, 1 + clip) * fixed)
+    too_far = ((ratios > 1 + clip) & (fixed > 0)) | ((ratios < 1 - clip) & (fixed < 0))  # (B, T)
+    return -torch.where(too_far, ratios.clamp(1 - clip, 1 + clip), ratios) * fixed
 
 
 @checked

@@ -52,7 +52,7 @@ def pairwise_losses(
         rejected: score of the other one.
         margin: by how much the chosen one should win; None: 0.
     Raises:
-        ValueError: a score or margin is not finite.
+        ValueError: a score, a margin or a difference of two is not finite.
 
     Cost: O(B).
 
@@ -62,10 +62,13 @@ def pairwise_losses(
     """
     finite("chosen", chosen)
     finite("rejected", rejected)
+    differences = chosen - rejected  # (B,)
+    finite("chosen - rejected", differences)
     if margin is None:
-        return -log_sigmoid(chosen - rejected)
+        return -log_sigmoid(differences)
     finite("margin", margin)
-    return -log_sigmoid(chosen - rejected - margin)
+    finite("chosen - rejected - margin", differences - margin)
+    return -log_sigmoid(differences - margin)
 
 
 @checked

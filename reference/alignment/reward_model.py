@@ -51,7 +51,7 @@ class RewardModel(nn.Module):
             ids: tokens and padding.
             mask: true at real tokens.
         Raises:
-            ValueError: a row has no real token, or the hidden states are not as wide as the head.
+            ValueError: a row has no real token, or the hidden states are not one of the head's width for each token.
 
         Cost: the body's forward pass, and O(B·(T + width)).
 
@@ -64,6 +64,8 @@ class RewardModel(nn.Module):
         hidden = self.body(ids, mask)  # (B, T, width)
         if hidden.shape[-1] != self.head.in_features:
             raise ValueError(f"body(ids, mask): expected {self.head.in_features} features, got {hidden.shape[-1]}")
+        if hidden.shape[:-1] != ids.shape:
+            raise ValueError(f"body(ids, mask): expected a state for each of {tuple(ids.shape)}, got {hidden.shape}")
         rows = torch.arange(len(ids), device=ids.device)
         scores: Tensor = self.head(hidden[rows, last])  # (B, 1)
         return scores.squeeze(-1)

@@ -21,7 +21,8 @@ def distillation_loss(
     With p = softmax(teacher / T) and q = softmax(student / T):
     loss = soft_weight · T² · mean of KL(p ‖ q) + (1 - soft_weight) · mean of -log softmax(student)[label].
     T² keeps the soft gradient, T · (q - p) / n a row, as large as the hard one. Means are over the n rows. A teacher's
-    logit may be -inf: p is 0 there, and 0 · log 0 counts 0. No gradient goes to the teacher.
+    logit may be -inf: p is 0 there, and 0 · log 0 counts 0. No gradient goes to the teacher. T² multiplies the rounding
+    of KL, about 2⁻⁵², too.
 
     Source: Hinton, Vinyals and Dean 2015 (arXiv:1503.02531), section 2.
     Departs from it: the soft term is the divergence, smaller by the teacher's entropy; same gradient.
@@ -34,7 +35,7 @@ def distillation_loss(
         soft_weight: of the soft term, from 0 to 1.
     Raises:
         ValueError: there is no row or no class; a student's logit is not finite, a teacher's is NaN or +inf or all of a
-            row are -inf; a label is unknown; the temperature or weight is out of range.
+            row are -inf; a label is unknown; the temperature or weight is out of range; the loss overflows.
 
     Cost: O(n·V).
 
@@ -50,7 +51,9 @@ def distillation_loss(
     log_q = torch.log_softmax(student / temperature, dim=-1)  # (n, V)
     divergence = (log_p.exp() * (log_p - log_q).masked_fill(log_p == -torch.inf, 0.0)).sum(dim=-1)  # (n,)
     hard = -torch.log_softmax(student, dim=-1).gather(-1, labels[:, None])  # (n, 1)
-    return soft_weight * temperature**2 * divergence.mean() + (1 - soft_weight) * hard.mean()
+    loss = soft_weight * temperature * temperature * divergence.mean() + (1 - soft_weight) * hard.mean()
+    finite("loss", loss.detach())
+    return loss
 
 
 def _require_logits(student: Float64[Tensor, "n V"], teacher: Float64[Tensor, "n V"]) -> None:

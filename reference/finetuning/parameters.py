@@ -50,5 +50,5 @@ def compiled(pattern: str) -> re.Pattern[str]:
     """The regular expression, or a ValueError that says what is wrong with it."""
     try:
         return re.compile(pattern)
-    except re.error as error:
-        raise ValueError(f"pattern: expected a regular expression, got {pattern!r} ({error})") from error
+    except (re.error, OverflowError, RecursionError) as error:
+        raise ValueError(f"pattern: expected a regular expression, got {pattern[:80]!r} ({error})") from error

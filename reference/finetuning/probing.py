@@ -85,7 +85,8 @@ def least_squares_probe(
     Returns:
         W and b.
     Raises:
-        ValueError: there is no example, an entry is not finite, or the penalty is negative or not finite.
+        ValueError: there is no example, an entry, or the sum or difference of two, is not finite, or the penalty is
+            negative or not finite.
 
     Cost: O(n·D·min(n, D) + n·D·K) time.
 
@@ -101,9 +102,19 @@ def least_squares_probe(
     at_least("penalty", penalty, 0)
     if penalty == float("inf"):
         raise ValueError("penalty: expected a finite number, got inf")
-    centre_x, centre_y = features.mean(dim=0), targets.mean(dim=0)  # (D,), (K,)
+    centre_x, centre_y = _centre("features", features), _centre("targets", targets)  # (D,), (K,)
     u, s, vt = torch.linalg.svd(features - centre_x, full_matrices=False)  # (n, r), (r,), (r, D)
     negligible = s <= max(features.shape) * torch.finfo(s.dtype).eps * s.amax() if s.numel() else s > 0
-    shrunk = torch.where(negligible, 0.0, s / torch.where(negligible, 1.0, s.square() + penalty))  # (r,)
+    divisors = torch.where(negligible, 1.0, s)
+    shrunk = torch.where(negligible, 0.0, 1 / (divisors + penalty / divisors))  # (r,): no square that overflows
     weights = vt.T @ (shrunk[:, None] * (u.T @ (targets - centre_y)))  # (D, K)
     return weights, centre_y - centre_x @ weights
+
+
+def _centre(name: str, rows: Float64[Tensor, "n D"]) -> Float64[Tensor, " D"]:
+    """The mean of the rows, exactly theirs where all are equal."""
+    shifted = rows - rows[0]
+    finite(f"{name} less their first row", shifted)
+    centre = rows[0] + shifted.mean(dim=0)
+    finite(f"mean of {name}", centre)
+    return centre
