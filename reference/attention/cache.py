@@ -65,6 +65,12 @@ class KVCache:
         return keys.clone(), values.clone()  # what becomes of them does not reach the cache
 
 
+def held_shapes(cache: KVCache) -> tuple[torch.Size, torch.Size] | None:
+    """The shapes of all keys and of all values; None before the first `append`."""
+    held = cache._held  # noqa: SLF001  # no other module reads it
+    return None if held is None else (held[0].shape, held[1].shape)
+
+
 def _extend(name: str, held: Float64[Tensor, "B G P w"], new: Float64[Tensor, "B G T w"]) -> Tensor:
     """Concatenate along positions, or say what does not fit."""
     (*batch, _, width), (*new_batch, n_new, new_width) = held.shape, new.shape
@@ -87,7 +93,7 @@ def multi_head_step(
 
     The results of successive calls, concatenated, are `multi_head(…, causal=True)` of the concatenated `x`, however it
     is cut into steps: new position i stands at P + i after P cached ones and sees positions j <= P + i. T = 0: empty,
-    and nothing is remembered.
+    and no position is remembered.
 
     Source: Shazeer 2019 (arXiv:1911.02150), section 2.4 (incremental multi-head attention).
     Departs from it: a step may bring several positions.
@@ -101,8 +107,8 @@ def multi_head_step(
         n_heads: H, a divisor of D.
         cache: of this layer and batch; the new keys and values are appended to it.
     Raises:
-        ValueError: `n_heads` is below 1 or does not divide D, or `x` does not fit the cache: nothing is remembered. A
-            score or a value is not finite: the cache holds it by then, and is of no more use.
+        ValueError: D is 0, `n_heads` is below 1 or does not divide D, or `x` does not fit the cache: nothing is
+            remembered. A score or a value is not finite: the cache holds it by then, and is of no more use.
 
     Cost: O(B·T·D·(D + S)) time for S positions in all, against O(B·S·D·(D + S)) without a cache.
 

@@ -17,5 +17,6 @@ def join(heads: Float64[Tensor, "B H T D/H"]) -> Float64[Tensor, "B T D"]:
 
 def require_divisor(n_heads: int, width: int) -> None:
     """Hold the number of heads to one that cuts the width into equal parts."""
-    if n_heads < 1 or width % n_heads:
-        raise ValueError(f"n_heads: expected a divisor of D = {width}, got {n_heads}")
+    if n_heads < 1 or width < 1 or width % n_heads:
+        none = "" if width else ", which none is"  # a head of width 0 has no scores
+        raise ValueError(f"n_heads: expected a divisor of D = {width}{none}, got {n_heads}")

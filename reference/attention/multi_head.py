@@ -40,7 +40,7 @@ def multi_head(
         n_heads: H, a divisor of D.
         causal: whether position i sees only positions j <= i.
     Raises:
-        ValueError: `n_heads` is below 1 or does not divide D, or a score or a value is not finite.
+        ValueError: D is 0, `n_heads` is below 1 or does not divide D, or a score or a value is not finite.
 
     Cost: O(B·T·D·(D + T)) time, O(B·T·(D + H·T)) memory.
 
@@ -84,7 +84,7 @@ def cross_attention(
         mask: true where position T may look at position S of the memory, a dimension of 1 stands for all; for texts of
             several lengths: `padding_mask(lengths, S)[:, None, None, :]`. None: everywhere.
     Raises:
-        ValueError: `n_heads` is below 1 or does not divide D, or a score or a value is not finite.
+        ValueError: D is 0, `n_heads` is below 1 or does not divide D, or a score or a value is not finite.
 
     Cost: O(B·D·(T·D + S·M + T·S)) time, O(B·((T + S)·D + H·T·S)) memory.
 

@@ -8,6 +8,7 @@ from jaxtyping import Bool, Int64
 from torch import Tensor
 
 from reference.attention import KVCache
+from reference.attention.cache import held_shapes
 from reference.values import above_zero, at_least, token_ids
 
 
@@ -66,6 +67,9 @@ def past_length(cache: Sequence[KVCache] | None, n_layers: int) -> int:
         )
     if len({id(layer) for layer in cache}) != n_layers:
         raise ValueError("cache: expected one of its own for each layer, got one twice")
+    shapes = {held_shapes(layer) for layer in cache} - {None}
+    if len(shapes) > 1:  # the first layers might fit, and would have appended when a later one does not
+        raise ValueError(f"cache: expected layers of one shape, got {len(shapes)}")
     return lengths.pop()
 
 

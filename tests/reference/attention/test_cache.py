@@ -120,3 +120,10 @@ def test_nobody_else_can_change_what_is_held(normal) -> None:
         assert torch.equal(tensor, expected)
         tensor.zero_()
     assert torch.equal(cache.append(second[:, :, :0], second[:, :, :0])[0], expected)
+
+
+def test_a_width_of_0_is_refused_before_anything_is_remembered(normal) -> None:
+    cache = KVCache()
+    with pytest.raises(ValueError, match="n_heads: expected a divisor of D = 0, which none is, got 2"):
+        multi_head_step(normal(1, 2, 0), *[normal(0, 0)] * 4, 2, cache)
+    assert cache.length == 0

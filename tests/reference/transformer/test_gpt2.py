@@ -178,3 +178,15 @@ def test_what_is_no_cache_is_refused(generator):
 def test_false_is_no_size():
     with pytest.raises(ValueError, match="n_layers: expected 1 or more, got False"):
         replace(CONFIG, n_layers=False)
+
+
+def test_layers_of_several_batches_are_refused_before_any_appends(generator):
+    """The first layer fits, the second does not."""
+    model = GPT2(replace(CONFIG, n_layers=2), generator=generator)
+    one, two = model.new_cache(), model.new_cache()
+    model(torch.tensor([[1]]), one)
+    model(torch.tensor([[1], [2]]), two)
+    mixed = [one[0], two[1]]
+    with pytest.raises(ValueError, match="cache: expected layers of one shape"):
+        model(torch.tensor([[3]]), mixed)
+    assert [layer.length for layer in mixed] == [1, 1]
