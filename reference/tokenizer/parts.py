@@ -1,4 +1,4 @@
-"""A text is cut into chunks and special tokens: at once, or in pieces, as soon as they are certain.
+"""A text is cut into chunks and special tokens: at once, or in pieces, once they are certain.
 
 Covers pieces that end anywhere: inside a special token, a chunk or a run of white space. Not covered: ids.
 """
