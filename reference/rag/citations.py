@@ -11,6 +11,7 @@ from reference.checked import checked
 from reference.rag.chunk import Chunk
 from reference.rag.sentences import Language, sentence_spans
 
+LONGEST = 18  # digits of a citation: far above any list of sources, far below what Python refuses to read
 _MARK = re.compile(r"\[\s*([0-9]+(?:\s*,\s*[0-9]+)*)\s*\]")
 
 
@@ -72,14 +73,18 @@ def citation_numbers(text: str) -> list[int]:
     Args:
         text: an answer or a part of it.
     Raises:
-        TypeError: a wrong type.
+        ValueError: a number has more than 18 digits.
 
     Cost: O(N) for N characters.
 
     >>> citation_numbers("Il dort [2], puis part [1, 2]. [x] [1-3]")
     [2, 1, 2]
     """
-    return [int(number) for mark in _MARK.findall(text) for number in mark.split(",")]
+    numbers = [number.strip() for mark in _MARK.findall(text) for number in mark.split(",")]
+    longest = max(numbers, key=len, default="")
+    if len(longest) > LONGEST:
+        raise ValueError(f"text: expected citations of at most {LONGEST} digits, got {longest[:LONGEST]}…")
+    return [int(number) for number in numbers]
 
 
 @checked
@@ -97,7 +102,7 @@ def cite(text: str, chunks: Sequence[Chunk], *, language: Language) -> CitedAnsw
         chunks: the chunks that were given, in the order of the prompt.
         language: of the answer, for its sentences.
     Raises:
-        ValueError: a citation of a number below 1 or above the number of chunks.
+        ValueError: a citation of a number below 1, above the number of chunks, or of more than 18 digits.
 
     Cost: O(N·log N) for N characters.
 

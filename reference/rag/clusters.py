@@ -24,7 +24,7 @@ def principal_components(points: Float64[np.ndarray, "N D"], n_dimensions: int) 
         points: finite, at least one.
         n_dimensions: 1 or more.
     Raises:
-        ValueError: a value is not finite, there is no point, or `n_dimensions` is below 1.
+        ValueError: a value, or a sum of them, is not finite, there is no point, or `n_dimensions` is below 1.
 
     Cost: O(N·D·min(N, D)).
 
@@ -34,7 +34,10 @@ def principal_components(points: Float64[np.ndarray, "N D"], n_dimensions: int) 
     finite("points", points)
     at_least("number of points", len(points), 1)
     at_least("n_dimensions", n_dimensions, 1)
-    u, s, _ = np.linalg.svd(points - points.mean(axis=0), full_matrices=False)
+    with np.errstate(over="ignore", invalid="ignore"):  # found below
+        centred = points - points.mean(axis=0)
+    finite("points less their mean", centred)
+    u, s, _ = np.linalg.svd(centred, full_matrices=False)
     return np.asarray((u * s)[:, :n_dimensions])
 
 
@@ -70,7 +73,7 @@ def soft_clusters(
     Returns:
         The clusters, each the rows in ascending order.
     Raises:
-        ValueError: a value is not finite, or an argument is out of range.
+        ValueError: a value or the variance is not finite, or an argument is out of range.
 
     Cost: O(K²·N·d) for K clusters tried and d dimensions, after the decomposition.
 
@@ -86,7 +89,10 @@ def soft_clusters(
         return []
     points = principal_components(embeddings, n_dimensions)
     tried = range(1, max(1, min(max_clusters, len(points) - 1)) + 1)
-    floor = max(FLOOR, float(points.var(axis=0).mean()) / len(points))
+    with np.errstate(over="ignore"):  # found below
+        variance = float(points.var(axis=0).sum()) / max(points.shape[1], 1)
+    finite("variance of embeddings", np.array(variance))
+    floor = max(FLOOR, variance / len(points))
     fitted = [fit_mixture(points, initial_mixture(points, n, rng=rng), floor=floor) for n in tried]
     best = min(fitted, key=lambda mixture: bayesian_information(points, mixture))
     shares = responsibilities(points, best)  # (N, K)

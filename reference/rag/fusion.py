@@ -46,6 +46,8 @@ def reciprocal_rank_fusion(rankings: Sequence[Sequence[int]], *, k: int = 60) ->
 def _require_distinct(ranking: Sequence[int]) -> None:
     seen: set[int] = set()
     for index in ranking:
+        if not isinstance(index, int):
+            raise TypeError(f"rankings: expected integers, got {index!r}")
         at_least("document index", index, 0)
         if index in seen:
             raise ValueError(f"rankings: expected each document once a ranking, got {index} twice")

@@ -38,7 +38,8 @@ class FastHNSW:
         self._m = m
         self._entry = 0
         self._top = -1
-        limits = [m if level else 2 * m for level in range(max(self._levels, default=-1) + 1)]
+        most = len(vectors)  # no vector has as many links
+        limits = [min(m if level else 2 * m, most) for level in range(max(self._levels, default=-1) + 1)]
         self._links = [np.zeros((len(vectors), limit + 1), dtype=np.int64) for limit in limits]  # one more: just added
         self._degrees = [[0] * len(vectors) for _ in limits]
         self._visit = 0  # number of the search under way

@@ -58,7 +58,7 @@ def select_neighbours(
     Returns:
         Rows that are kept, the nearest first.
     Raises:
-        TypeError: a wrong type or shape.
+        ValueError: a candidate is no row of `vectors`.
 
     Cost: O(C·m·D + C·log C) for C candidates.
 
@@ -66,6 +66,9 @@ def select_neighbours(
     >>> select_neighbours(np.array([0.0]), [0, 1, 2], vectors, m=3)      # 2.0 is nearer to 1.0 than to 0.0
     [0, 2]
     """
+    if candidates and not 0 <= min(candidates) <= max(candidates) < len(vectors):
+        extreme = min(candidates) if min(candidates) < 0 else max(candidates)
+        raise ValueError(f"candidates: expected rows from 0 to {len(vectors) - 1}, got {extreme}")
     kept: list[int] = []
     for distance, candidate in sorted((squared_distance(point, vectors[i]), i) for i in candidates):
         if len(kept) < m and all(squared_distance(vectors[candidate], vectors[i]) >= distance for i in kept):

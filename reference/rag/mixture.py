@@ -45,7 +45,7 @@ def initial_mixture(points: Float64[np.ndarray, "N D"], n_clusters: int, *, rng:
         n_clusters: K, from 1 to N.
         rng: one draw a mean.
     Raises:
-        ValueError: a value is not finite, or `n_clusters` is out of range.
+        ValueError: a value is not finite, a squared distance or variance overflows, or `n_clusters` is out of range.
 
     Cost: O(K·N·D).
 
@@ -55,6 +55,8 @@ def initial_mixture(points: Float64[np.ndarray, "N D"], n_clusters: int, *, rng:
     finite("points", points)
     if not 1 <= n_clusters <= len(points):
         raise ValueError(f"n_clusters: expected 1 to {len(points)}, the number of points, got {n_clusters}")
+    with np.errstate(over="ignore", invalid="ignore"):  # found below
+        finite("squared distances of points", ((points.max(axis=0) - points.min(axis=0)) ** 2).sum() * len(points))
     chosen = [int(rng.integers(len(points)))]
     for _ in range(n_clusters - 1):
         offsets = points[:, None] - points[chosen]  # (N, chosen, D)
@@ -85,7 +87,8 @@ def fit_mixture(
         n_steps: 0 or more.
         floor: what is added to every variance, above 0.
     Raises:
-        ValueError: a value is not finite, `n_steps` is negative, or `floor` is not above 0.
+        ValueError: a value is not finite, there is no point, the mixture has another width, `n_steps` is negative, or
+            `floor` is not above 0.
 
     Cost: O(n_steps·N·K·D).
 
@@ -94,7 +97,8 @@ def fit_mixture(
     >>> fit_mixture(points, start).means.round(6).tolist()
     [[1.0], [11.0]]
     """
-    finite("points", points)
+    _require_mixture(points, start)
+    at_least("number of points", len(points), 1)
     at_least("n_steps", n_steps, 0)
     above_zero("floor", floor)
     mixture = start
@@ -122,7 +126,8 @@ def responsibilities(points: Float64[np.ndarray, "N D"], mixture: Mixture) -> Fl
     Returns:
         Rows that sum to 1.
     Raises:
-        ValueError: a value is not finite.
+        ValueError: a value is not finite, the mixture has another width, or a point is so far from every Gaussian that
+            its squared distances overflow.
 
     Cost: O(N·K·D).
 
@@ -130,7 +135,7 @@ def responsibilities(points: Float64[np.ndarray, "N D"], mixture: Mixture) -> Fl
     >>> responsibilities(np.array([[2.0], [9.0]]), mixture).round(6).tolist()
     [[0.5, 0.5], [0.0, 1.0]]
     """
-    finite("points", points)
+    _require_mixture(points, mixture)
     return _shares(points, mixture)
 
 
@@ -146,7 +151,7 @@ def bayesian_information(points: Float64[np.ndarray, "N D"], mixture: Mixture) -
         points: finite, at least one.
         mixture: K Gaussians of the points' width.
     Raises:
-        ValueError: a value is not finite, or there is no point.
+        ValueError: a value is not finite, there is no point, or the mixture has another width.
 
     Cost: O(N·K·D).
 
@@ -154,7 +159,7 @@ def bayesian_information(points: Float64[np.ndarray, "N D"], mixture: Mixture) -
     >>> round(bayesian_information(np.zeros((8, 1)), mixture) - 2 * math.log(8), 12)
     0.0
     """
-    finite("points", points)
+    _require_mixture(points, mixture)
     at_least("number of points", len(points), 1)
     n_clusters, width = mixture.means.shape
     n_parameters = 2 * n_clusters * width + n_clusters - 1
@@ -162,8 +167,19 @@ def bayesian_information(points: Float64[np.ndarray, "N D"], mixture: Mixture) -
     return float(n_parameters * math.log(len(points)) - 2 * log_likelihood)
 
 
+def _require_mixture(points: Float64[np.ndarray, "N D"], mixture: Mixture) -> None:
+    finite("points", points)
+    for name, values in (("weights", mixture.weights), ("means", mixture.means), ("variances", mixture.variances)):
+        finite(name, values)
+    expected = (len(mixture.weights), points.shape[1])
+    if not mixture.means.shape == mixture.variances.shape == expected:
+        shapes = f"{mixture.means.shape} and {mixture.variances.shape}"
+        raise ValueError(f"mixture: expected means and variances of shape {expected}, got {shapes}")
+
+
 def _shares(points: Float64[np.ndarray, "N D"], mixture: Mixture) -> Float64[np.ndarray, "N K"]:
     joint = _log_joint(points, mixture)
+    finite("log-likelihoods of points", joint.max(axis=-1))
     return np.asarray(np.exp(joint - np.logaddexp.reduce(joint, axis=-1, keepdims=True)))
 
 
@@ -171,6 +187,7 @@ def _log_joint(points: Float64[np.ndarray, "N D"], mixture: Mixture) -> Float64[
     """ln (weight_k · N(x_i; mean_k, variance_k))."""
     with np.errstate(divide="ignore"):  # a weight of 0: never
         log_weights = np.log(mixture.weights)
-    offsets = (points[:, None] - mixture.means) ** 2 / mixture.variances  # (N, K, D)
+    with np.errstate(over="ignore"):  # too far to be likely
+        offsets = (points[:, None] - mixture.means) ** 2 / mixture.variances  # (N, K, D)
     normalisers = np.log(2 * np.pi * mixture.variances).sum(axis=-1)  # (K,)
     return np.asarray(log_weights - 0.5 * (offsets.sum(axis=-1) + normalisers))

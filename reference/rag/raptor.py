@@ -117,7 +117,7 @@ def collapsed_search(tree: RaptorTree, query: Float64[np.ndarray, " D"], k: int)
     Returns:
         Indices of nodes.
     Raises:
-        ValueError: a value is not finite, or `k` is negative or larger than the tree.
+        ValueError: a value is not finite, the query has another width, or `k` is negative or larger than the tree.
 
     Cost: O(N·(D + log N)).
 
@@ -145,7 +145,7 @@ def traverse(tree: RaptorTree, query: Float64[np.ndarray, " D"], k: int) -> list
     Returns:
         Indices of nodes, level by level from the top, the nearest first within a level.
     Raises:
-        ValueError: a value is not finite, or `k` is below 1.
+        ValueError: a value is not finite, the query has another width, or `k` is below 1.
 
     Cost: O(N·D + L·C·log C) for L levels and C nodes that stand on a level.
 
@@ -168,14 +168,25 @@ def traverse(tree: RaptorTree, query: Float64[np.ndarray, " D"], k: int) -> list
 
 def _cosines(vectors: Float64[np.ndarray, "N D"], query: Float64[np.ndarray, " D"]) -> Float64[np.ndarray, " N"]:
     finite("query", query)
+    finite("embeddings", vectors)
+    if len(query) != vectors.shape[1]:
+        raise ValueError(f"query: expected width D = {vectors.shape[1]}, got {len(query)}")
+    vectors, query = _near_one(vectors), _near_one(query)
     lengths = np.linalg.norm(vectors, axis=-1) * np.linalg.norm(query)
     products = (vectors * query).sum(axis=-1)  # row by row: equal vectors tie exactly
     return np.asarray(products / np.where(lengths > 0, lengths, 1.0))
 
 
+def _near_one(vectors: Float64[np.ndarray, "*rows D"]) -> Float64[np.ndarray, "*rows D"]:
+    """Scale each vector by a power of 2, hence exactly, so that no square overflows or vanishes."""
+    _, exponents = np.frexp(np.abs(vectors).max(axis=-1, keepdims=True, initial=0.0))
+    return np.asarray(np.ldexp(vectors, -exponents))
+
+
+@checked
 def _embedded(texts: Sequence[str], embed: Embed) -> Float64[np.ndarray, "n D"]:
     vectors = embed(texts)
     if len(vectors) != len(texts):
         raise ValueError(f"embed: expected {len(texts)} vectors, one for each text, got {len(vectors)}")
     finite("embeddings", vectors)
-    return vectors
+    return vectors.copy()

@@ -24,7 +24,7 @@ _BLANK_LINE = re.compile(r"\n\s*\n")
 _STOP = re.compile(
     r"""(?<![.!?…])[.!?…]+
     (?: [ \u00a0\u202f]?» | [")\]”’'] )*            # what it closes
-    (?: [ \u00a0\u202f]?\[\d+(?:\s*,\s*\d+)*\] )*     # the references it carries
+    (?: [ \u00a0\u202f]?\[\s*\d+(?:\s*,\s*\d+)*\s*\] )*     # the references it carries
     (?=\s|\Z)""",
     re.VERBOSE,
 )

@@ -28,7 +28,7 @@ def recursive_chunks(
        the separator at its end. "" occurs everywhere: every character is a piece.
     2. Pieces of at most `size` join, in order, as long as the sum of their lengths is at most `size`. The next chunk
        starts with as many last pieces of the one before as their sum is at most `overlap` and leaves room for the new
-       piece.
+       piece; with an `overlap` of 0 with none, not even one of length 0.
     3. A longer piece goes through 1 and 2 by itself with the finer separators that remain; nothing joins or overlaps
        across it. With no finer separator, it is a chunk as it is, longer than `size`.
 
@@ -64,7 +64,7 @@ def recursive_chunks(
     if not separators:
         raise ValueError("separators: expected at least one, got none")
     splitter = _Splitter(size, overlap, length)
-    return [Chunk(text[start:end], start, end, source) for start, end in splitter.cut(text, 0, separators)]
+    return [Chunk(text[start:end], start, end, source) for start, end in splitter.cut(text, separators)]
 
 
 Span = tuple[int, int]  # [start, end) in characters
@@ -76,8 +76,20 @@ class _Splitter:
     overlap: int
     length: Callable[[str], int]
 
-    def cut(self, text: str, offset: int, separators: Sequence[str]) -> Iterator[Span]:
-        """Yield the spans of the chunks of `text`, which starts at `offset` of the whole."""
+    def cut(self, text: str, separators: Sequence[str]) -> Iterator[Span]:
+        """Yield the spans of the chunks of `text`."""
+        levels = [self.parts(text, 0, separators)]  # a stack, since there may be more separators than Python recurses
+        while levels:
+            for start, end, finer in levels[-1]:
+                if finer:
+                    levels.append(self.parts(text[start:end], start, finer))
+                    break
+                yield start, end
+            else:
+                levels.pop()
+
+    def parts(self, text: str, offset: int, separators: Sequence[str]) -> Iterator[tuple[int, int, Sequence[str]]]:
+        """Yield chunks of `text`, which starts at `offset` of the whole, and pieces still to cut."""
         chosen = next((i for i, separator in enumerate(separators) if separator in text), len(separators) - 1)
         finer = separators[chosen + 1 :]
         small: list[tuple[int, int, int]] = []  # start, end, length
@@ -86,13 +98,10 @@ class _Splitter:
             if measure <= self.size:
                 small.append((offset + start, offset + end, measure))
                 continue
-            yield from self.join(small)
+            yield from ((*span, ()) for span in self.join(small))
             small = []
-            if finer:
-                yield from self.cut(text[start:end], offset + start, finer)
-            else:
-                yield offset + start, offset + end
-        yield from self.join(small)
+            yield offset + start, offset + end, finer
+        yield from ((*span, ()) for span in self.join(small))
 
     def join(self, pieces: list[tuple[int, int, int]]) -> Iterator[Span]:
         """Yield the spans of the longest runs of pieces whose lengths sum to at most `size`."""
@@ -100,7 +109,7 @@ class _Splitter:
         for last, (_, _, measure) in enumerate(pieces):
             if total + measure > self.size:
                 yield pieces[first][0], pieces[last - 1][1]
-                while total > self.overlap or total + measure > self.size:
+                while first < last and (not self.overlap or total > self.overlap or total + measure > self.size):
                     total -= pieces[first][2]
                     first += 1
             total += measure
