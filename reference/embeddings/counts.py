@@ -41,7 +41,7 @@ def cooccurrence(
     Raises:
         ValueError: `n_tokens` or `window` is below 1, or an id is not known.
 
-    Cost: O(tokens·window) time, O(V²) memory.
+    Cost: O(window·(tokens + V²)) time, with the longest sequence for a longer window; O(V²) memory.
 
     >>> cooccurrence([[0, 1, 2]], n_tokens=3, window=2, weighting="harmonic")
     array([[0. , 1. , 0.5],

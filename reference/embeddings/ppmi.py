@@ -45,8 +45,19 @@ def ppmi(counts: Float64[np.ndarray, "R C"], *, smoothing: float | int = 1) -> F
     with np.errstate(over="ignore"):
         finite("total of the counts", counts.sum())
     row, column = np.nonzero(counts)  # where there is something to take the logarithm of
-    conditional = counts[row, column] / counts.sum(axis=1)[row]
     smoothed = counts.sum(axis=0) ** float(smoothing)
     associations = np.zeros_like(counts)
-    associations[row, column] = np.maximum(0, np.log(conditional) - np.log(smoothed[column] / smoothed.sum()))
+    associations[row, column] = np.maximum(
+        0,
+        _log_quotient(counts[row, column], counts.sum(axis=1)[row])
+        - _log_quotient(smoothed[column], np.full(len(column), smoothed.sum())),
+    )
     return associations
+
+
+def _log_quotient(part: Float64[np.ndarray, " n"], whole: Float64[np.ndarray, " n"]) -> Float64[np.ndarray, " n"]:
+    """Log (part / whole), as a difference where float64 has no normal number for the quotient."""
+    with np.errstate(under="ignore"):
+        quotient = part / whole
+    normal = quotient >= np.finfo(np.float64).tiny
+    return np.where(normal, np.log(np.where(normal, quotient, 1.0)), np.log(part) - np.log(whole))

@@ -58,6 +58,7 @@ def exact_match(prediction: str, answers: Sequence[str], *, language: Language =
         answers: what is accepted, one or more.
         language: see `normalise_answer`.
     Raises:
+        TypeError: `answers` is a single text, whose letters would each be an answer.
         ValueError: no accepted answer.
 
     Cost: O(characters).
@@ -65,7 +66,7 @@ def exact_match(prediction: str, answers: Sequence[str], *, language: Language =
     >>> exact_match("The Seine.", ["Seine", "river Seine"]), exact_match("Rhône", ["Seine"])
     (1.0, 0.0)
     """
-    at_least("number of answers", len(answers), 1)
+    _hold_answers(answers)
     accepted = {normalise_answer(answer, language=language) for answer in answers}
     return float(normalise_answer(prediction, language=language) in accepted)
 
@@ -87,6 +88,7 @@ def token_f1(prediction: str, answers: Sequence[str], *, language: Language = "e
     Returns:
         Between 0 and 1.
     Raises:
+        TypeError: `answers` is a single text, whose letters would each be an answer.
         ValueError: no accepted answer.
 
     Cost: O(characters).
@@ -94,9 +96,15 @@ def token_f1(prediction: str, answers: Sequence[str], *, language: Language = "e
     >>> token_f1("the river Seine", ["Seine"])      # P = 1/2, R = 1
     0.6666666666666666
     """
-    at_least("number of answers", len(answers), 1)
+    _hold_answers(answers)
     predicted, *accepted = (normalise_answer(text, language=language).split() for text in (prediction, *answers))
     return max(_f1(predicted, words) for words in accepted)
+
+
+def _hold_answers(answers: Sequence[str]) -> None:
+    if isinstance(answers, str):
+        raise TypeError(f"answers: expected a sequence of texts, got the text {answers!r}")
+    at_least("number of answers", len(answers), 1)
 
 
 def _f1(predicted: list[str], words: list[str]) -> float:

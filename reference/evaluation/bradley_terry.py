@@ -73,8 +73,10 @@ def bradley_terry(wins: Float64[np.ndarray, "P P"]) -> Float64[np.ndarray, " P"]
     [0.549306, -0.549306]
     """
     _held(wins)
+    given = wins
     if not _connected(wins):
         raise ValueError("wins: expected each player to have beaten each other over a chain of wins, got groups apart")
+    wins = np.ldexp(wins, -np.frexp(wins.max())[1])  # exact, and no strength depends on it: neither 0 nor infinite sums
     games = wins + wins.T
     strengths = np.zeros(len(wins))
     for _ in range(MAX_STEPS):
@@ -85,7 +87,7 @@ def bradley_terry(wins: Float64[np.ndarray, "P P"]) -> Float64[np.ndarray, " P"]
         if np.abs(step).max() <= SMALL_STEP:
             break
     else:
-        raise ValueError(f"wins: expected counts from which {MAX_STEPS} steps find the maximum, got {wins.tolist()}")
+        raise ValueError(f"wins: expected counts from which {MAX_STEPS} steps find the maximum, got {given.tolist()}")
     centred: Float64[np.ndarray, " P"] = strengths - strengths.mean()
     return centred
 

@@ -56,7 +56,8 @@ def elo_ratings(
     Returns:
         Ratings; `start` for who never played.
     Raises:
-        ValueError: an unknown player, a player against itself, or a score other than 0, 1/2, 1.
+        ValueError: an unknown player, a player against itself, a score other than 0, 1/2, 1, `k_factor` is negative,
+            NaN or infinite, or `start` is not finite.
 
     Cost: O(games + P).
 
@@ -64,6 +65,10 @@ def elo_ratings(
     array([1016.,  984., 1000.])
     """
     hold_games(games, n_players)
+    if not 0 <= k_factor < math.inf:
+        raise ValueError(f"k_factor: expected a finite number, 0 or more, got {k_factor}")
+    if not math.isfinite(start):
+        raise ValueError(f"start: expected a finite number, got {start}")
     ratings = np.full(n_players, start)
     for player, opponent, score in games:
         moved = k_factor * (score - elo_expected_score(float(ratings[player]), float(ratings[opponent])))
@@ -75,7 +80,10 @@ def elo_ratings(
 def hold_games(games: Sequence[Game], n_players: int) -> None:
     """Hold every game to two known players and a score of 0, 1/2 or 1."""
     at_least("n_players", n_players, 1)
-    for player, opponent, score in games:
+    for game in games:  # each: `@checked` draws one of them
+        if not (isinstance(game[0], int) and isinstance(game[1], int) and isinstance(game[2], float)):
+            raise TypeError(f"games: expected (int, int, float), got {game!r}")
+        player, opponent, score = game
         if not (0 <= player < n_players and 0 <= opponent < n_players) or player == opponent:
             raise ValueError(f"games: expected two players from 0 to {n_players - 1}, got {player} against {opponent}")
         if score not in (0, 0.5, 1):

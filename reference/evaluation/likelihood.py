@@ -62,7 +62,7 @@ def perplexity(log_probabilities: Float64[Tensor, " n"]) -> float:
     4.0
     """
     _held(log_probabilities)
-    return float(torch.exp(-log_probabilities.mean()))
+    return float(torch.exp(-log_probabilities.detach().mean()))
 
 
 @checked
@@ -87,7 +87,7 @@ def bits_per_byte(log_probabilities: Float64[Tensor, " n"], text: str) -> float:
     _held(log_probabilities)
     n_bytes = len(text.encode())
     at_least("bytes of text", n_bytes, 1)
-    return -float(log_probabilities.sum()) / math.log(2) / n_bytes
+    return float(-log_probabilities.detach().sum() + 0.0) / math.log(2) / n_bytes  # + 0.0: no -0.0
 
 
 def _held(log_probabilities: Float64[Tensor, " n"]) -> None:

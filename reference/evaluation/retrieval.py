@@ -28,7 +28,7 @@ def precision(ranking: Ranking, relevance: Relevance, *, k: int) -> float:
     Raises:
         ValueError: `k` is below 1, or an id stands twice in the ranking.
 
-    Cost: O(k).
+    Cost: O(n).
 
     >>> precision(["a", "b", "c"], {"a": 1, "c": 2, "d": 1}, k=2)
     0.5
@@ -49,13 +49,13 @@ def recall(ranking: Ranking, relevance: Relevance, *, k: int) -> float:
     Raises:
         ValueError: `k` is below 1, or an id stands twice in the ranking.
 
-    Cost: O(k + judgments).
+    Cost: O(n + judgments).
 
     >>> recall(["a", "b", "c"], {"a": 1, "c": 2, "d": 1, "b": 0}, k=2)
     0.3333333333333333
     """
-    n_relevant = _n_relevant(relevance)
-    return sum(_hits(ranking, relevance, k)) / n_relevant if n_relevant else 0.0
+    n_found, n_relevant = sum(_hits(ranking, relevance, k)), _n_relevant(relevance)
+    return n_found / n_relevant if n_relevant else 0.0
 
 
 @checked

@@ -45,7 +45,7 @@ class ScalingLaw:
 
     @checked
     def loss(self, parameters: float, tokens: float) -> float:
-        """Predict the loss in nats a token.
+        """Predict the loss in nats a token. A power outside float64 is no error: its term tends to 0 or infinity.
 
         Args:
             parameters: N, above 0.
@@ -60,7 +60,7 @@ class ScalingLaw:
         """
         above_zero("parameters", parameters)
         above_zero("tokens", tokens)
-        return self.entropy + float(self.a / parameters**self.alpha + self.b / tokens**self.beta)
+        return self.entropy + (_term(self.a, parameters, self.alpha) + _term(self.b, tokens, self.beta))
 
     @checked
     def compute_optimal(self, flops: float) -> tuple[float, float]:
@@ -87,6 +87,15 @@ class ScalingLaw:
         balance = (self.alpha * self.a / (self.beta * self.b)) ** (1 / (self.alpha + self.beta))
         parameters = balance * product ** (self.beta / (self.alpha + self.beta))
         return parameters, product / parameters
+
+
+def _term(constant: float, amount: float, exponent: float) -> float:
+    """constant / amount^exponent, in logarithms where the power leaves float64; infinite where the quotient does."""
+    with np.errstate(over="ignore", under="ignore"):
+        power = np.float64(amount) ** exponent
+        if np.finfo(np.float64).tiny <= power < np.inf:
+            return float(constant / power)
+        return float(np.exp(np.log(constant) - exponent * np.log(amount)))
 
 
 @checked

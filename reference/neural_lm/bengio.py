@@ -78,7 +78,7 @@ def bengio_loss(
     d_x = d_hidden @ weights.H  # (N, x)
     if weights.W is not None:
         d_x = d_x + d_scores @ weights.W
-    d_rows = d_x.reshape(-1, weights.C.shape[1])  # (N·n, m)
+    d_rows = d_x.reshape(contexts.numel(), weights.C.shape[1])  # (N·n, m)
     return loss, BengioWeights(
         C=torch.zeros_like(weights.C).index_add(0, contexts.flatten(), d_rows),
         H=d_hidden.T @ x,

@@ -41,7 +41,7 @@ def maximum_likelihood_weights(counts: Int64[Tensor, "V V"]) -> Float64[Tensor, 
     """
     at_least("V, the number of tokens", len(counts), 1)
     at_least("counts", int(counts.min()), 0)
-    unseen = counts.sum(dim=1, keepdim=True) == 0  # (V, 1)
+    unseen = (counts == 0).all(dim=1, keepdim=True)  # (V, 1); a sum could leave int64
     return counts.double().log().masked_fill(unseen, 0.0)
 
 
@@ -77,7 +77,7 @@ def gradient_descent(
         ValueError: `learning_rate` is not above 0 and finite, `n_steps` is negative, a weight is not finite, there is
             no example, or an id is not known.
 
-    Cost: O(n_steps·N·V).
+    Cost: O(n_steps·N·V²).
 
     >>> import torch
     >>> ids, targets = torch.tensor([0, 0, 0, 0, 1, 1]), torch.tensor([0, 0, 0, 1, 0, 1])
@@ -88,6 +88,7 @@ def gradient_descent(
     above_zero("learning_rate", learning_rate)
     at_least("n_steps", n_steps, 0)
     finite("weights", weights)
+    linear_loss(weights, ids, targets)  # raises what a step would, also where there is none
     walked = weights.clone()
     for _ in range(n_steps):
         walked = walked - learning_rate * linear_loss(walked, ids, targets)[1]

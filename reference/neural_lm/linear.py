@@ -48,7 +48,7 @@ def linear_logits(weights: Float64[Tensor, "V V"], ids: Int64[Tensor, " N"]) -> 
     Raises:
         ValueError: an id is not known, or a weight is NaN or +inf.
 
-    Cost: O(N·V).
+    Cost: O(N·V + V²).
 
     >>> W = torch.tensor([[0.0, 1.0], [2.0, -torch.inf]], dtype=torch.float64)
     >>> linear_logits(W, torch.tensor([1, 0, 1])).tolist()
@@ -82,7 +82,7 @@ def linear_loss(
         ValueError: there is no example, an id is not known, a weight is NaN or +inf, or a row in use is
             -inf throughout.
 
-    Cost: O(N·V).
+    Cost: O(N·V²).
 
     >>> loss, gradient = linear_loss(torch.zeros(2, 2, dtype=torch.float64), torch.tensor([0, 0]), torch.tensor([1, 1]))
     >>> round(loss.item(), 6), gradient.tolist()                     # log 2

@@ -109,3 +109,9 @@ def test_bad_values_are_quoted(counts: list[list[float]], smoothing: float, mess
 def test_whole_numbers_are_a_type_error() -> None:
     with pytest.raises(TypeError):
         ppmi(np.array([[1, 2]]))
+
+
+def test_counts_whose_quotient_leaves_float64_have_their_association() -> None:
+    far_apart = ppmi(np.array([[1e300, 0.0], [0.0, 1e-300]]))
+    assert far_apart.tolist() == [[0.0, 0.0], [0.0, pytest.approx(600 * math.log(10), rel=1e-14)]]
+    assert ppmi(np.array([[1e300, 1e-300]])).tolist() == [[0.0, 0.0]]  # one row: independent

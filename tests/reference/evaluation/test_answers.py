@@ -101,3 +101,9 @@ def test_no_accepted_answer(measure) -> None:
 def test_an_unknown_language() -> None:
     with pytest.raises(TypeError, match="language"):
         normalise_answer("x", language="de")
+
+
+@pytest.mark.parametrize("measure", [exact_match, token_f1])
+def test_one_text_is_not_taken_for_a_list_of_letters(measure) -> None:
+    with pytest.raises(TypeError, match="answers: expected a sequence of texts, got the text 'Seine'"):
+        measure("S", "Seine")

@@ -256,3 +256,13 @@ def test_likelihoods_on_a_gpu(generator) -> None:
     torch.testing.assert_close(there.cpu(), token_log_probabilities(scores, targets), rtol=0, atol=1e-13)
     assert perplexity(there.flatten()) == pytest.approx(perplexity(there.flatten().cpu()), rel=1e-13)
     assert choose(there[0]) == choose(there[0].cpu())
+
+
+def test_measures_read_log_probabilities_that_require_grad() -> None:
+    given = torch.tensor([-1.0, -3.0], dtype=torch.float64, requires_grad=True)
+    assert perplexity(given) == math.exp(2)
+    assert bits_per_byte(given, "ab") == 2 / math.log(2)
+
+
+def test_a_certain_text_needs_no_bits_and_the_zero_has_no_sign() -> None:
+    assert str(bits_per_byte(torch.zeros(2, dtype=torch.float64), "a")) == "0.0"

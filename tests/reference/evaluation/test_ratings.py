@@ -180,3 +180,25 @@ def test_intervals_cover_the_truth_as_often_as_they_say() -> None:
 def test_intervals_that_cannot_be(games, more, message) -> None:
     with pytest.raises(ValueError, match=message):
         bradley_terry_intervals(games, 2, np.random.default_rng(1), **more)
+
+
+@pytest.mark.parametrize("unit", [2.0**-1060, 2.0**-300, 2.0**900, 2.0**1021])
+def test_strengths_do_not_depend_on_the_unit_of_the_counts(unit: float) -> None:
+    counts = np.array([[0.0, 3.0], [1.0, 0.0]])
+    assert bradley_terry(counts * unit).tolist() == bradley_terry(counts).tolist()
+
+
+@pytest.mark.parametrize("rated", [elo_ratings, win_matrix])
+@pytest.mark.parametrize("odd", [(0, 1, 1), (0.0, 1, 1.0), ("0", 1, 1.0)])
+def test_each_game_is_looked_at(rated, odd) -> None:
+    games = [(0, 1, 1.0)] * 200 + [odd]  # `@checked` draws one of them
+    with pytest.raises(TypeError):
+        rated(games, 2)
+
+
+def test_elo_refuses_what_no_rating_can_come_from() -> None:
+    for k_factor in (-1.0, math.nan, math.inf):
+        with pytest.raises(ValueError, match="k_factor: expected a finite number, 0 or more"):
+            elo_ratings([(0, 1, 1.0)], 2, k_factor=k_factor)
+    with pytest.raises(ValueError, match="start: expected a finite number, got nan"):
+        elo_ratings([], 2, start=math.nan)

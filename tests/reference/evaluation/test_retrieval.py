@@ -124,3 +124,10 @@ def test_means_over_what_nobody_judged() -> None:
         mean_over_queries(ndcg, {}, {})
     with pytest.raises(ValueError, match="expected judged queries, got 'q2'"):
         mean_over_queries(ndcg, {"q2": ["a"]}, {"q1": {"a": 1}})
+
+
+def test_recall_refuses_a_bad_depth_and_a_double_id_also_without_a_relevant_document() -> None:
+    with pytest.raises(ValueError, match="k: expected 1 or more, got 0"):
+        recall(["a"], {}, k=0)
+    with pytest.raises(ValueError, match="'a' twice"):
+        recall(["a", "a"], {"a": 0}, k=2)

@@ -97,3 +97,11 @@ def test_studies_that_cannot_be_fitted() -> None:
         fit_scaling_law(n, d, np.where(losses == losses.max(), np.nan, losses))
     with pytest.raises(ValueError, match="losses: expected to fall with N and D"):
         fit_scaling_law(n, d, 10 - losses)
+
+
+def test_a_power_beyond_float64_leaves_the_loss_what_it_is() -> None:
+    law = ScalingLaw(entropy=1.0, a=2.0, alpha=2.0, b=3.0, beta=2.0)
+    assert law.loss(1e300, 1.0) == 4.0
+    assert law.loss(1e-300, 1.0) == math.inf
+    small = ScalingLaw(entropy=0.0, a=1e-320, alpha=2.0, b=1e-300, beta=1.0)
+    assert small.loss(1e-162, 1e300) == pytest.approx(9999.89, rel=1e-5)  # a is subnormal: 4 digits are left of it

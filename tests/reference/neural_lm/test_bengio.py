@@ -248,3 +248,13 @@ def test_initial_weights_lie_with_their_generator() -> None:
         n_tokens=3, n_context=2, width=2, n_hidden=2, direct=True, generator=torch.Generator("cuda").manual_seed(0)
     )
     assert all(getattr(weights, name).is_cuda for name in NAMES)
+
+
+def test_embeddings_of_no_width_have_empty_gradients() -> None:
+    vocabulary = torch.zeros(3, 2, dtype=torch.float64)
+    weights = BengioWeights(
+        C=vocabulary[:, :0], H=vocabulary[:2, :0], d=vocabulary[0], U=vocabulary, b=vocabulary[:, 0], W=None
+    )
+    loss, gradients = bengio_loss(weights, torch.tensor([[0], [1]]), torch.tensor([1, 2]))
+    assert loss.item() == pytest.approx(math.log(3), rel=1e-15)
+    assert gradients.C.shape == (3, 0)

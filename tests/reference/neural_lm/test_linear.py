@@ -207,3 +207,17 @@ def test_gpu_equals_cpu(generator: torch.Generator) -> None:
     torch.testing.assert_close(ours.cpu(), expected, rtol=1e-13, atol=1e-13)
     counts = torch.tensor([[1, 0], [0, 0]])
     assert torch.equal(maximum_likelihood_weights(counts.cuda()).cpu(), maximum_likelihood_weights(counts))
+
+
+def test_counts_whose_total_leaves_int64_are_still_seen() -> None:
+    row = [2**62, 2**63 - 1, 2**62, 1]  # adds up to 2^64
+    weights = maximum_likelihood_weights(torch.tensor([row] * 4))
+    assert torch.softmax(weights, dim=1)[0].tolist() == pytest.approx([0.25, 0.5, 0.25, 2**-64], rel=1e-12)
+
+
+def test_descent_of_no_steps_refuses_what_a_step_would() -> None:
+    weights, none = torch.zeros(2, 2, dtype=torch.float64), torch.zeros(0, dtype=torch.int64)
+    with pytest.raises(ValueError, match="ids: expected token ids from 0 to 1, got 9"):
+        gradient_descent(weights, torch.tensor([9]), torch.tensor([0]), learning_rate=1.0, n_steps=0)
+    with pytest.raises(ValueError, match="number of examples"):
+        gradient_descent(weights, none, none, learning_rate=1.0, n_steps=0)

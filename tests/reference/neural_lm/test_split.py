@@ -135,3 +135,13 @@ def test_bad_values_are_quoted(n: int, fractions: tuple[float, float, float], me
 def test_two_fractions_are_a_type_error() -> None:
     with pytest.raises(TypeError):
         split_sizes(5, (0.5, 0.5))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("fractions", "total"), [((0.5, 0.5, 1e-7), "1.0000001"), ((1e308, 1e308, 0.0), "inf"), ((0.5, 0.4, 0.0), "0.9")]
+)
+def test_a_sum_that_is_off_is_quoted_to_the_digit_that_is_off(
+    fractions: tuple[float, float, float], total: str
+) -> None:
+    with pytest.raises(ValueError, match=f"got a sum of {total}$"):
+        split_sizes(3, fractions)
