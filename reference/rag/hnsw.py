@@ -7,7 +7,14 @@ import numpy as np
 from jaxtyping import Float64, Int64
 
 from reference.checked import checked
-from reference.rag.hnsw_levels import draw_levels, hold_construction, hold_search, select_neighbours, squared_distance
+from reference.rag.hnsw_levels import (
+    draw_levels,
+    hold_construction,
+    hold_found,
+    hold_search,
+    select_neighbours,
+    squared_distance,
+)
 
 
 class HNSW:
@@ -61,7 +68,7 @@ class HNSW:
             Indices and squared distances.
         Raises:
             ValueError: a value is not finite, a query has another width, `k` is negative or larger than N, or `ef` is
-                below `k` or 1.
+                below `k` or 1, or a squared distance overflows.
 
         Cost: about O(Q·ef·M·D·log N); this version sorts what it has found at every step.
 
@@ -75,9 +82,11 @@ class HNSW:
         if k == 0:
             return indices, distances
         for row, query in enumerate(queries):
-            found = self._search_level(query, self._descend(query, 0), ef, level=0)[:k]
+            with np.errstate(over="ignore"):  # found below
+                found = self._search_level(query, self._descend(query, 0), ef, level=0)[:k]
             for rank, (distance, index) in enumerate(found):
                 indices[row, rank], distances[row, rank] = index, distance
+        hold_found(indices, distances)
         return indices, distances
 
     def _insert(self, index: int, level: int, ef_construction: int) -> None:

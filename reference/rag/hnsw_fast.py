@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float64, Int64
 
 from reference.checked import checked
-from reference.rag.hnsw_levels import draw_levels, hold_construction, hold_search
+from reference.rag.hnsw_levels import draw_levels, hold_construction, hold_found, hold_search
 
 Found = list[tuple[float, int]]  # squared distance, index; the nearest first
 
@@ -68,7 +68,7 @@ class FastHNSW:
             Indices and squared distances; -1 and inf where the graph leads to no more.
         Raises:
             ValueError: a value is not finite, a query has another width, `k` is negative or larger than N, or `ef` is
-                below `k` or 1.
+                below `k` or 1, or a squared distance overflows.
 
         Cost: about O(Q·ef·M·(D + log ef)·log N).
 
@@ -82,8 +82,10 @@ class FastHNSW:
         if k == 0:
             return indices, distances
         for row, query in enumerate(queries):
-            found = self._search_level(query, self._descend(query, 0), ef, level=0)[:k]
+            with np.errstate(over="ignore"):  # found below
+                found = self._search_level(query, self._descend(query, 0), ef, level=0)[:k]
             distances[row, : len(found)], indices[row, : len(found)] = zip(*found, strict=True)
+        hold_found(indices, distances)
         return indices, distances
 
     def _insert(self, index: int, level: int, ef_construction: int) -> None:

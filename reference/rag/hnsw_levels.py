@@ -85,9 +85,14 @@ def hold_construction(vectors: Float64[np.ndarray, "N D"], m: int, ef_constructi
     """Hold the arguments of an index to what it can work with.
 
     Raises:
-        ValueError: a value is not finite, `m` is below 2, or `ef_construction` below 1.
+        ValueError: a value is not finite, vectors are so far apart that squared distances can overflow, `m` is below 2,
+            or `ef_construction` below 1.
     """
     finite("vectors", vectors)
+    if len(vectors):
+        with np.errstate(over="ignore"):  # found below
+            widest = ((vectors.max(axis=0) - vectors.min(axis=0)) ** 2).sum(keepdims=True)
+        finite("squared distances of vectors", widest)
     at_least("m", m, 2)
     at_least("ef_construction", ef_construction, 1)
 
@@ -104,3 +109,12 @@ def hold_search(queries: Float64[np.ndarray, "Q D"], k: int, ef: int, vectors: F
         raise ValueError(f"queries: expected width D = {vectors.shape[1]}, got {queries.shape[1]}")
     hold_k(k, len(vectors))
     at_least("ef", ef, max(k, 1))
+
+
+def hold_found(indices: Int64[np.ndarray, "Q k"], distances: Float64[np.ndarray, "Q k"]) -> None:
+    """Hold the squared distances of the vectors that were found; where none was, the index is -1.
+
+    Raises:
+        ValueError: one has overflowed.
+    """
+    finite("squared distances to queries", distances[indices >= 0])

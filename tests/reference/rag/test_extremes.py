@@ -131,3 +131,12 @@ def test_every_document_index_is_looked_at() -> None:
     for _ in range(9):
         with pytest.raises(TypeError):
             reciprocal_rank_fusion([[2, 3, 4, 5, 1.5]])  # type: ignore[list-item]
+
+
+@pytest.mark.parametrize("index", [HNSW, FastHNSW])
+def test_distances_that_overflow_are_refused(index: type[HNSW] | type[FastHNSW]) -> None:
+    with pytest.raises(ValueError, match="squared distances of vectors: expected finite values, got inf"):
+        index(np.array([[0.0], [1e200]]), m=2, ef_construction=4, rng=rng())
+    small = index(np.array([[0.0], [1.0]]), m=2, ef_construction=4, rng=rng())
+    with pytest.raises(ValueError, match="squared distances to queries: expected finite values, got inf"):
+        small.search(np.array([[0.5], [1e200]]), k=1, ef=2)
