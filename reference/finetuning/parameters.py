@@ -24,7 +24,8 @@ def train_only(model: nn.Module, pattern: str) -> list[str]:
     Returns:
         Names of the parameters that train, in the model's order, tied ones once.
     Raises:
-        ValueError: the pattern is no regular expression, or matches nothing.
+        ValueError: the pattern is no regular expression, or matches nothing, or a parameter of integers, which cannot
+            train; nothing has changed then.
 
     Cost: O(P) for P parameter tensors.
 
@@ -40,6 +41,9 @@ def train_only(model: nn.Module, pattern: str) -> list[str]:
     ]
     if not wanted:
         raise ValueError(f"pattern: expected a match among the model's parameters, got none for {pattern!r}")
+    for parameter in wanted:
+        if not (parameter.is_floating_point() or parameter.is_complex()):
+            raise ValueError(f"pattern: expected parameters that can train, got one of {parameter.dtype}")
     model.requires_grad_(False)
     for parameter in wanted:
         parameter.requires_grad_(True)

@@ -43,3 +43,11 @@ def test_patterns_that_python_cannot_compile_are_refused(pattern: str) -> None:
         train_only(model, pattern)
     with pytest.raises(ValueError, match="pattern: expected a regular expression"):
         add_lora(model, pattern, 1, 1.0, torch.Generator())
+
+
+def test_integers_do_not_train_and_nothing_has_changed() -> None:
+    model = nn.Linear(2, 2)
+    model.register_parameter("table", nn.Parameter(torch.ones(2, dtype=torch.int8), requires_grad=False))
+    with pytest.raises(ValueError, match=r"pattern: expected parameters that can train, got one of torch\.int8"):
+        train_only(model, ".*")
+    assert model.weight.requires_grad
