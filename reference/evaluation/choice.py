@@ -31,7 +31,8 @@ def continuation_log_probabilities(
         context: what stands before; a start token at least.
         continuation: what is scored; empty: nothing.
     Raises:
-        ValueError: the context is empty, or the model's logits are NaN, +inf or too narrow for an id.
+        ValueError: the context is empty, or the model's logits are NaN, +inf, too narrow for an id or not of shape
+            (1, T, V).
 
     Cost: one call of the model on c + n - 1 ids.
 
@@ -43,8 +44,10 @@ def continuation_log_probabilities(
     if len(continuation) == 0:
         return torch.empty(0, dtype=torch.float64, device=context.device)
     ids = torch.cat([context, continuation])
-    scores = model(ids[None, :-1])[0, -len(continuation) :]  # (n, V)
-    return token_log_probabilities(scores, continuation)
+    scores = model(ids[None, :-1])  # (1, T, V)
+    if scores.shape[:-1] != (1, len(ids) - 1):
+        raise ValueError(f"logits: expected shape (1, {len(ids) - 1}, V), got {tuple(scores.shape)}")
+    return token_log_probabilities(scores[0, -len(continuation) :], continuation)
 
 
 @checked

@@ -144,6 +144,8 @@ def _hits(ranking: Ranking, relevance: Relevance, k: int | None) -> list[bool]:
 def _first(ranking: Ranking, k: int | None) -> Ranking:
     if k is not None:
         at_least("k", k, 1)
+    if isinstance(ranking, str):
+        raise TypeError(f"ranking: expected a sequence of ids, got the text {ranking!r}")
     if len(set(ranking)) < len(ranking):
         twice = next(document for document in ranking if ranking.count(document) > 1)
         raise ValueError(f"ranking: expected each document once, got {twice!r} twice")

@@ -266,3 +266,10 @@ def test_measures_read_log_probabilities_that_require_grad() -> None:
 
 def test_a_certain_text_needs_no_bits_and_the_zero_has_no_sign() -> None:
     assert str(bits_per_byte(torch.zeros(2, dtype=torch.float64), "a")) == "0.0"
+
+
+@pytest.mark.parametrize("shape", [(1, 3, 4), (2, 2, 4), (1, 1, 4)])
+def test_logits_of_other_positions_are_refused(shape: tuple[int, int, int]) -> None:
+    context, continuation = torch.tensor([0]), torch.tensor([1, 2])
+    with pytest.raises(ValueError, match=r"logits: expected shape \(1, 2, V\)"):
+        continuation_log_probabilities(lambda _: torch.zeros(shape, dtype=torch.float64), context, continuation)

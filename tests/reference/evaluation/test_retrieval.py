@@ -131,3 +131,8 @@ def test_recall_refuses_a_bad_depth_and_a_double_id_also_without_a_relevant_docu
         recall(["a"], {}, k=0)
     with pytest.raises(ValueError, match="'a' twice"):
         recall(["a", "a"], {"a": 0}, k=2)
+
+
+def test_one_text_is_not_taken_for_a_ranking_of_letters() -> None:
+    with pytest.raises(TypeError, match="ranking: expected a sequence of ids, got the text 'abc'"):
+        precision("abc", {"a": 1}, k=1)
