@@ -158,7 +158,10 @@ def _newton_step(
     weights = games * chance * chance.T  # (P, P)
     curvature = np.diag(weights.sum(axis=1)) - weights  # (P, P), its rows sum to 0
     curvature += weights.max() or 1.0
-    step: Float64[np.ndarray, " P"] = np.linalg.solve(curvature, gradient)
+    try:
+        step: Float64[np.ndarray, " P"] = np.linalg.solve(curvature, gradient)
+    except np.linalg.LinAlgError as error:
+        raise ValueError("wins: expected counts of sizes that float64 can add up, got ones too far apart") from error
     return step
 
 

@@ -202,3 +202,8 @@ def test_elo_refuses_what_no_rating_can_come_from() -> None:
             elo_ratings([(0, 1, 1.0)], 2, k_factor=k_factor)
     with pytest.raises(ValueError, match="start: expected a finite number, got nan"):
         elo_ratings([], 2, start=math.nan)
+
+
+def test_counts_too_far_apart_to_be_added_are_refused_by_name() -> None:
+    with pytest.raises(ValueError, match="wins: expected counts"):
+        bradley_terry(np.array([[0.0, 1e17, 0.0], [1e17, 0.0, 3.0], [0.0, 1.0, 0.0]]))
