@@ -26,6 +26,21 @@ def at_least(name: str, value: float, minimum: float) -> None:
         raise ValueError(f"{name}: expected {minimum} or more, got {value}")
 
 
+def weight(name: str, value: float) -> None:
+    """Hold `value` to a finite number of 0 or more.
+
+    Raises:
+        ValueError: it is negative, infinite or NaN.
+
+    >>> weight("penalty", float("inf"))
+    Traceback (most recent call last):
+    ValueError: penalty: expected a finite number, got inf
+    """
+    at_least(name, value, 0)
+    if value == np.inf:
+        raise ValueError(f"{name}: expected a finite number, got inf")
+
+
 def above_zero(name: str, value: float) -> None:
     """Hold `value` to a finite number above 0.
 

@@ -5,7 +5,7 @@ from jaxtyping import Bool, Float64
 from torch import Tensor
 
 from reference.checked import checked
-from reference.values import at_least, finite
+from reference.values import finite, weight
 
 
 @checked
@@ -42,7 +42,7 @@ def token_rewards(
     >>> token_rewards(scores, policy, reference, torch.tensor([[True, True, False]]), kl_weight=0.5).tolist()
     [[0.0, 9.0, 0.0]]
     """
-    _require_finite_weight(kl_weight)
+    weight("kl_weight", kl_weight)
     if not mask.any(dim=-1).all():
         raise ValueError("mask: expected a token of the completion in each row, got a row of none")
     finite("scores", scores)
@@ -112,12 +112,6 @@ def generalised_advantages(
         following = errors[:, step] + torch.where(weights > 0, weights * following, 0.0)  # 0 times an overflow, too
         advantages[:, step] = following
     return advantages, advantages + values[:, :-1]
-
-
-def _require_finite_weight(kl_weight: float) -> None:
-    at_least("kl_weight", kl_weight, 0)
-    if kl_weight == float("inf"):
-        raise ValueError("kl_weight: expected a finite number, got inf")
 
 
 def _require_share(name: str, value: float) -> None:

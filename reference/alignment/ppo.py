@@ -6,7 +6,7 @@ from torch import Tensor
 
 from reference.alignment.averages import masked_mean
 from reference.checked import checked
-from reference.values import at_least, finite
+from reference.values import finite, weight
 
 
 @checked
@@ -42,7 +42,7 @@ def policy_losses(
     >>> policy_losses(logprobs, old_logprobs, advantages, clip=0.25).round(decimals=9).tolist()
     [[-1.25, 1.5]]
     """
-    _require_clip(clip)
+    weight("clip", clip)
     finite("logprobs", logprobs)
     finite("old_logprobs", old_logprobs)
     finite("advantages", advantages)
@@ -84,7 +84,7 @@ def value_losses(
     >>> value_losses(values, old_values, returns, clip=0.5).tolist()    # 2 is right, but 1.5 from what is allowed
     [[1.125]]
     """
-    _require_clip(clip)
+    weight("clip", clip)
     for name, numbers in (("values", values), ("old_values", old_values), ("returns", returns)):
         finite(name, numbers)
     old, target = old_values.detach(), returns.detach()
@@ -121,17 +121,7 @@ def ppo_loss(
     >>> ppo_loss(one, one, one, mask, value_weight=0.5, entropy_weight=0.25).item()
     1.25
     """
-    _require_weight("value_weight", value_weight)
-    _require_weight("entropy_weight", entropy_weight)
+    weight("value_weight", value_weight)
+    weight("entropy_weight", entropy_weight)
     critic = value_weight * masked_mean(value, mask)
     return masked_mean(policy, mask) + critic - entropy_weight * masked_mean(entropy, mask)
-
-
-def _require_clip(clip: float) -> None:
-    _require_weight("clip", clip)
-
-
-def _require_weight(name: str, value: float) -> None:
-    at_least(name, value, 0)
-    if value == float("inf"):
-        raise ValueError(f"{name}: expected a finite number, got inf")

@@ -5,7 +5,7 @@ from jaxtyping import Float64, Int64
 from torch import Tensor, nn
 
 from reference.checked import checked
-from reference.values import at_least, finite
+from reference.values import at_least, finite, weight
 
 
 class LinearProbe(nn.Module):
@@ -99,9 +99,7 @@ def least_squares_probe(
         raise ValueError("features: expected at least 1 example, got 0")
     finite("features", features)
     finite("targets", targets)
-    at_least("penalty", penalty, 0)
-    if penalty == float("inf"):
-        raise ValueError("penalty: expected a finite number, got inf")
+    weight("penalty", penalty)
     centre_x, centre_y = _centre("features", features), _centre("targets", targets)  # (D,), (K,)
     u, s, vt = torch.linalg.svd(features - centre_x, full_matrices=False)  # (n, r), (r,), (r, D)
     negligible = s <= max(features.shape) * torch.finfo(s.dtype).eps * s.amax() if s.numel() else s > 0

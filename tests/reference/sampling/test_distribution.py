@@ -144,7 +144,6 @@ def test_rows_that_are_no_distribution_are_refused(row: list[float], message: st
 
 
 @pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
 def test_gpu_draws_the_same_tokens(normal) -> None:
     p = torch.softmax(normal(99, 50), -1)
     there = draw(p.cuda(), torch.Generator().manual_seed(1))

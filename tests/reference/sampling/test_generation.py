@@ -372,7 +372,6 @@ def test_models_of_another_shape_are_refused(model: Callable[[Tensor], Tensor]) 
 
 
 @pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
 def test_gpu_generates_the_same_texts() -> None:
     decoder, ids = models()[0][1], prompts(3, 4)
     settings = {"max_new": 10, "strategy": SAMPLED}

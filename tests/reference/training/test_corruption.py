@@ -161,7 +161,6 @@ def test_bad_input_is_refused(generator: torch.Generator, settings: dict[str, ob
 
 
 @pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
 def test_gpu_gives_the_same_with_the_same_generator() -> None:
     ids = torch.randint(N_TOKENS, (999,), generator=torch.Generator().manual_seed(1))
     here = corrupted(ids, torch.Generator().manual_seed(5))

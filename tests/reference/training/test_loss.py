@@ -137,7 +137,6 @@ def test_wrong_types_and_shapes_are_refused(logits: Tensor, wanted: Tensor) -> N
 
 
 @pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
 def test_gpu_gives_the_same_loss() -> None:
     logits, wanted = normal(3, 20, 50), targets(3, 20, n_tokens=50)
     there = cross_entropy(logits.cuda(), wanted.cuda())

@@ -329,7 +329,6 @@ def test_bigram_learns_its_counts(proof) -> None:
 
 
 @pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
 def test_gpu_takes_the_same_steps() -> None:
     here, there = bigram(), bigram().cuda()
     ids = torch.tensor([[0, 1, 2, 3]])

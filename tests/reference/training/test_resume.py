@@ -361,7 +361,6 @@ def test_the_new_file_is_complete_before_it_takes_the_name(tmp_path: Path, monke
 
 
 @pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
 def test_gpu_tensors_are_stored_on_the_cpu(tmp_path: Path) -> None:
     save_checkpoint(tmp_path / "last.pt", {"w": torch.ones(2, device="cuda")})
     assert load_checkpoint(tmp_path / "last.pt")["w"].device.type == "cpu"
