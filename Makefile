@@ -7,13 +7,22 @@ PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constr
 
 PROOFS = build/proofs.json
 
+# No test in these folders measures time or looks at other processes: workers share them, one for each of two cores.
+# All other tests, those of new folders too, have the machine for themselves.
+SHARED = tests/assignments tests/reference tests/reports \
+  $(addprefix tests/harness/,gradebook intake leaderboard release statistics)
+WORKERS ?= 2
+# The longest tests lie together: whoever has no more takes over from the other
+BESIDE = --numprocesses $(WORKERS) --dist worksteal
+
 .PHONY: demo test check fast reference clean
 
 demo: $(READY)  ## mark the bundled cohort and say where the reports are
 	$(BIN)/bareme demo --out bareme-demo
 
 test: $(READY)  ## all tests, and that docs/reference.md still says what the oracle's proofs measure
-	$(BIN)/python -m pytest --proofs $(PROOFS)
+	$(BIN)/python -m pytest $(SHARED) $(BESIDE) --proofs $(PROOFS)
+	$(BIN)/python -m pytest $(SHARED:%=--ignore=%)
 	$(BIN)/python benchmarks/reference_table.py $(PROOFS) --check
 
 fast: $(READY)  ## the tests that take under a second each
@@ -27,7 +36,7 @@ check: $(READY)  ## format, lint, types, import direction, doctests
 	$(BIN)/python -m pytest --doctest-modules reference harness reports
 
 reference: $(READY)  ## docs/reference.md, from what the oracle's proofs measure
-	$(BIN)/python -m pytest tests/reference --proofs $(PROOFS)
+	$(BIN)/python -m pytest tests/reference $(BESIDE) --proofs $(PROOFS)
 	$(BIN)/python benchmarks/reference_table.py $(PROOFS)
 
 clean:

@@ -1,26 +1,41 @@
 """The commands. The only file that knows every package; each command reads like its page in the README.
 
-Not covered: how results look on a terminal (`terminal`), what `doctor` looks at (`doctor`).
+Every function imports the packages that it uses itself: whoever asks for help, or for a check that the host answers,
+does not wait for all of them. At the top stands only what is needed to read a command line.
+Not covered: how results look on a terminal (`terminal`), what `doctor` looks at (`doctor`), self-checks (`host`).
 """
 
+import gc
 import os
 import signal
 import sys
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from harness import cohort, doctor, intake, pipeline, sandbox, terminal
-from harness.course import Assignment, Course, load_course
-from harness.errors import BaremeError, ExitCode, UnreadableSubmission, UsageError
-from harness.gradebook import Gradebook, exports
-from harness.records import Cohort, Graded, Language, Outcome, Override, RunInfo, Status, Text
-from harness.runners.local import LocalRunner
+from harness.errors import BaremeError, ExitCode, UsageError
+from harness.records import AskedDevice, Cohort, Language, Override, RunInfo, SandboxName, Status, Text
+from harness.records import Kernels as KernelsName
+
+if TYPE_CHECKING:
+    from harness.cohort import Progress
+    from harness.course import Assignment, Course
+    from harness.gradebook import Gradebook
+    from harness.orders import Order
+    from harness.runners.local import LocalRunner
+    from harness.runners.preload import StandIn
+    from harness.standings import Order as BoardOrder
+    from harness.terminal import Terminal
 
 INTERRUPTED = 130  # 128 + SIGINT, as shells report it
+COLLECT_AFTER = 50_000  # objects more than before; with 700, imports alone make Python look two hundred times
+DEMO_SEED = 0  # nothing there is secret, and everybody is to see the same pages
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
 
@@ -28,23 +43,33 @@ Out = Annotated[Path, typer.Option(help="Folder for the gradebook, the reports a
 CourseFolder = Annotated[Path | None, typer.Option("--course", help="A course folder; the bundled course if left out.")]
 Lang = Annotated[Language | None, typer.Option("--lang", help="Language of pages and messages.")]
 Jobs = Annotated[int, typer.Option(min=1, help="Submissions marked side by side.")]
-Device = Annotated[doctor.Asked, typer.Option(help="Where kernels put tensors.")]
-SandboxName = Annotated[sandbox.Name, typer.Option("--sandbox", help="How student code is contained.")]
+Device = Annotated[AskedDevice, typer.Option(help="Where kernels put tensors.")]
+Sandbox = Annotated[SandboxName, typer.Option("--sandbox", help="How student code is contained.")]
+Kernels = Annotated[
+    KernelsName, typer.Option(help="Forked from a warm process, started cold one by one, or warm where that works.")
+]
+UseHost = Annotated[
+    bool, typer.Option("--host/--no-host", help="Keep a process ready in the background for the next time.")
+]
 CPUS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @app.command()
-def demo(out: Out = Path("bareme-demo"), jobs: Jobs = CPUS, lang: Lang = None) -> None:
+def demo(out: Out = Path("bareme-demo"), jobs: Jobs = CPUS, kernels: Kernels = "auto", lang: Lang = None) -> None:
     """Mark the bundled cohort, write the reports and say where they are."""
-    from reports.render import write_demo_index  # here: a self-check needs no pages
+    from harness import terminal
+    from reports.render import write_demo_index
 
     course = bundled_course()
+    runner = _workers(jobs, course.folder, *course.assignments)
     language = lang or course.file.language
     entries: list[tuple[Text, Path]] = []
     for assignment in course.assignments.values():
         folder = assignment.folder / "cohort"
-        order = _order(course, assignment, folder, out / assignment.slug, jobs=jobs, device="cpu")
-        marked = _mark(order, terminal.Terminal(language))
+        order = _order(
+            course, assignment, folder, out / assignment.slug, jobs=jobs, device="cpu", kernels=kernels, seed=DEMO_SEED
+        )
+        marked = _mark(order, runner, terminal.Terminal(language))
         entries.append((assignment.file.title, publish(marked, order.out, course, language)))
     typer.echo(str(write_demo_index(entries, out, language)))
 
@@ -58,26 +83,35 @@ def grade(
     device: Device = "auto",
     seed: Annotated[int | None, typer.Option(help="Replay a run (secret; fresh if left out).")] = None,
     course: CourseFolder = None,
-    sandbox_name: SandboxName = "bubblewrap",
+    sandbox_name: Sandbox = "bubblewrap",
+    kernels: Kernels = "auto",
     resume: Annotated[bool, typer.Option("--resume", help="Mark only what the last run left undone.")] = False,
     fail_under: Annotated[
         float | None, typer.Option(min=0, max=100, help="Exit 1 if a score is lower (percent).")
     ] = None,
+    host: UseHost = True,
     lang: Lang = None,
 ) -> None:
     """Mark a cohort: gradebook, a page for each student, results.json, grades.csv, junit.xml."""
+    from harness.host import ask, stand_in
+
+    use_host = host and ask.wanted("BAREME_HOST", default=True)
+    runner = _workers(jobs, _folder(course), assignment, stand_in=stand_in.ask if use_host else None)
+    from harness import terminal
+
     loaded = load(course)
     language = lang or loaded.file.language
     order = _order(
         loaded, loaded.assignment(assignment), submissions, out, jobs=jobs, seed=seed, device=device,
-        sandbox=sandbox_name, resume=resume,
+        sandbox=sandbox_name, kernels=kernels, resume=resume,
     )  # fmt: skip
     screen = terminal.Terminal(language)
-    marked = _mark(order, screen)
-    for graded in marked.results:
-        if graded.status is Status.UNREADABLE:
-            screen.unreadable(graded)
-    typer.echo(str(publish(marked, out, loaded, language)))
+    with _borrowed(order, runner, screen.warn) if use_host else nullcontext() as lent:
+        marked = _mark(order, runner, screen, lent=lent)
+        for graded in marked.results:
+            if graded.status is Status.UNREADABLE:
+                screen.unreadable(graded)
+        typer.echo(str(publish(marked, out, loaded, language)))
     raise typer.Exit(verdict(marked, fail_under))
 
 
@@ -87,36 +121,104 @@ def check(
     assignment: Annotated[str | None, typer.Argument(help="Its assignment; guessed from the file if left out.")] = None,
     course: CourseFolder = None,
     device: Device = "auto",
-    sandbox_name: SandboxName = "bubblewrap",
+    sandbox_name: Sandbox = "bubblewrap",
+    kernels: Kernels = "auto",
+    host: UseHost = True,
     lang: Lang = None,
 ) -> None:
     """Check your own notebook: the public checks only; exit 1 if any fails."""
-    loaded = load(course)
-    chosen = loaded.assignment(assignment or guess(notebook, loaded))
-    screen = terminal.Terminal(lang or loaded.file.language)
-    _contain(sandbox_name, screen)
-    candidates = intake.select(intake.find(notebook, chosen.slug), "last")
-    job = pipeline.Job(
-        candidate=candidates[-1],
-        course=loaded.folder,
-        slug=chosen.slug,
-        seed=cohort.fresh_seed(),
+    from harness.host import client
+    from harness.host.order import Order as CheckOrder
+
+    order = CheckOrder(
+        notebook=str(notebook),
+        assignment=assignment,
+        course=str(_folder(course)),
+        device=device,
         sandbox=sandbox_name,
-        device=doctor.device(device, chosen.file.device),
-        audience="student",
+        kernels=kernels,
+        language=lang,
     )
-    graded = pipeline.grade(job)
-    if graded.status is Status.UNREADABLE:
-        raise UnreadableSubmission(str(notebook), graded.notices[0].text)
-    screen.show(graded)
-    raise typer.Exit(_check_code(graded))
+    raise typer.Exit(client.check(order, use_host=host))
+
+
+@app.command()
+def host(
+    stop: Annotated[bool, typer.Option("--stop", help="End it, and the checks that it is making.")] = False,
+    lang: Lang = None,
+) -> None:
+    """Say whether a process in the background is ready for the next check, and what it holds."""
+    from harness import terminal
+    from harness.host import client, show
+
+    screen = terminal.Terminal(lang or bundled_course().file.language)
+    if stop:
+        show.show_end(existed=client.stop(), screen=screen)
+    else:
+        show.show(client.status(), screen)
 
 
 @app.command()
 def assignments(course: CourseFolder = None, lang: Lang = None) -> None:
     """List the assignments of a course."""
+    from harness import terminal
+
     loaded = load(course)
     terminal.Terminal(lang or loaded.file.language).list(loaded)
+
+
+@app.command()
+def release(
+    assignment: Annotated[str, typer.Argument(help="The assignment's slug; `bareme assignments` lists them.")],
+    out: Annotated[Path, typer.Option(help="Where the kit's folder SLUG-LANG and its zip go.")],
+    course: CourseFolder = None,
+    lang: Lang = None,
+) -> None:
+    """Make the student kit in one language: the notebook without its solutions, data files, a README; and a zip."""
+    from harness import release as kits
+
+    loaded = load(course)
+    typer.echo(str(kits.release(loaded.assignment(assignment), out, lang or loaded.file.language)))
+
+
+@app.command()
+def audit(
+    assignment: Annotated[str, typer.Argument(help="The assignment's slug; `bareme assignments` lists them.")],
+    out: Annotated[Path | None, typer.Option(help="Folder for audit.json and audit.html; bareme-audit/SLUG.")] = None,
+    jobs: Jobs = CPUS,
+    seed: Annotated[int, typer.Option(help="What all seeds follow from.")] = 0,
+    seeds: Annotated[int | None, typer.Option(min=1, help="Seeds that the solution is marked under.")] = None,
+    mutants: Annotated[int | None, typer.Option(min=1, help="Mark a fair sample of so many mutants.")] = None,
+    thorough: Annotated[
+        bool, typer.Option("--thorough", help="Mark mutants to the end: which checks find each of them.")
+    ] = False,
+    course: CourseFolder = None,
+    lang: Lang = None,
+) -> None:
+    """Measure the checks of an assignment: mutants, variants, null notebooks, seeds; exit 1 below what it asks for."""
+    runner = _workers(jobs, _folder(course), assignment)
+    from harness import cohort, terminal
+    from harness.audit import examine, export, table
+    from harness.gradebook import atomic
+    from reports.audit import write_audit
+
+    loaded = load(course)
+    screen = terminal.Terminal(lang or loaded.file.language)
+    folder = out or Path("bareme-audit") / assignment
+    order = examine.Order(
+        loaded, loaded.assignment(assignment), jobs=jobs, seed=seed, seeds=seeds, mutants=mutants, thorough=thorough
+    )
+    with cohort.claimed(folder):
+        try:
+            with table.progress(screen.progress_console, screen.language) as tell:
+                findings = examine.audit(order, runner, tell, screen.warn)
+        except KeyboardInterrupt:
+            raise typer.Exit(INTERRUPTED) from None
+        atomic.write(folder / "audit.json", export.encode(findings))
+        page = write_audit(findings, folder / "audit.html", language=screen.language, now=datetime.now(UTC))
+    table.show(findings, screen.results, screen.language)
+    typer.echo(str(page))
+    raise typer.Exit(examine.verdict(findings))
 
 
 @app.command()
@@ -130,6 +232,28 @@ def report(
     with _gradebook(folder) as gradebook:
         marked = gradebook.cohort(_latest(gradebook, folder).id)
     typer.echo(str(publish(marked, folder, loaded, lang or loaded.file.language)))
+
+
+@app.command()
+def leaderboard(
+    folders: Annotated[list[Path], typer.Argument(metavar="DIR...", help="The --out folders of runs.")],
+    out: Annotated[Path | None, typer.Option(help="Where to write; the first DIR if left out.")] = None,
+    final: Annotated[bool, typer.Option("--final", help="The standing that decides, from private splits.")] = False,
+    names: Annotated[
+        bool, typer.Option("--names", help="Write leaderboard-instructor.html and .json as well, with names.")
+    ] = False,
+    pseudonyms: Annotated[
+        Path | None, typer.Option(help="Chosen names (TOML); pseudonyms.toml of the course if left out.")
+    ] = None,
+    course: CourseFolder = None,
+    lang: Lang = None,
+) -> None:
+    """Write leaderboard.html and leaderboard.json from every run in each DIR."""
+    from harness import standings
+
+    loaded = load(course)
+    order = standings.Order(loaded, _runs(folders), out or folders[0], final=final, pseudonyms=pseudonyms)
+    typer.echo(str(_post(order, names=names, language=lang or loaded.file.language)))
 
 
 @app.command()
@@ -156,52 +280,59 @@ def adjust(
 @app.command("doctor")
 def doctor_command(course: CourseFolder = None, lang: Lang = None) -> None:
     """Say what works on this machine and what does not, and how to mend it."""
+    from harness import doctor, terminal
+
     loaded = load(course)
     findings = doctor.examine(loaded)
     terminal.Terminal(lang or loaded.file.language).findings(findings)
     raise typer.Exit(ExitCode.INFRASTRUCTURE if any(finding.blocks for finding in findings) else ExitCode.DONE)
 
 
-def bundled_course() -> Course:
+def bundled_folder() -> Path:
+    """Where the course lies that comes with bareme."""
+    return Path(str(files("assignments")))
+
+
+def bundled_course() -> "Course":
     """The course that comes with bareme."""
-    return load_course(Path(str(files("assignments"))))
+    return load(None)
 
 
-def load(folder: Path | None) -> Course:
-    """The course in `folder`, whose own modules can be imported from then on, or the bundled one."""
-    return pipeline.load(folder.resolve()) if folder else bundled_course()
+def load(folder: Path | None) -> "Course":
+    """The course in `folder`, or the bundled one."""
+    from harness.course import load_course
+
+    return load_course(_folder(folder))
 
 
-def guess(notebook: Path, course: Course) -> str:
-    """The assignment that `notebook` belongs to: the one its name says, else the one whose entry points it defines.
-
-    Raises:
-        UsageError: neither tells.
-    """
-    named = [slug for slug in course.assignments if slug in notebook.name.lower()]
-    if len(named) == 1:
-        return named[0]
-    text = notebook.read_text(encoding="utf-8", errors="replace") if notebook.is_file() else ""
-    scores = {
-        slug: sum(f"def {entry.name}(" in text for entry in assignment.file.entry_points)
-        for slug, assignment in course.assignments.items()
-    }
-    best = max(scores, key=lambda slug: scores[slug], default="")
-    if not scores.get(best) or list(scores.values()).count(scores[best]) > 1:
-        known = ", ".join(sorted(course.assignments))
-        raise UsageError(f"{notebook}: its assignment cannot be told", remedy=f"Add it after the notebook: {known}.")
-    return best
-
-
-def publish(marked: Cohort, out: Path, course: Course, language: Language) -> Path:
-    """Write every page and export of `marked` into `out`; returns the index page."""
-    from reports.render import write  # here: a self-check needs no pages
+def publish(marked: Cohort, out: Path, course: "Course", language: Language) -> Path:
+    """Write all pages and exports of `marked` into `out`, boards where something was measured; returns the index."""
+    from harness.gradebook import exports
+    from reports.render import write
 
     now = datetime.now(UTC)
-    due = course.assignment(marked.run.assignment).file.due
-    after_due = due is None or now >= due
+    after_due = course.assignment(marked.run.assignment).is_after_due(now)
     exports.write(marked, out, after_due=after_due, language=language)
+    if any(graded.metrics for graded in marked.results):
+        from harness import standings
+
+        _post(standings.Order(course, _runs([out]), out), names=False, language=language)
     return write(marked, out, language=language, now=now, after_due=after_due)
+
+
+def _post(order: "BoardOrder", *, names: bool, language: Language) -> Path:
+    """Write the boards of `order`; with `names`, the instructor's copy as well. Returns the page to be published."""
+    from harness import cohort, standings
+    from harness.gradebook import atomic
+    from harness.leaderboard import encode
+    from reports.board import write_board
+
+    now = datetime.now(UTC)
+    with cohort.claimed(order.out):
+        for name, copy in standings.copies(standings.make(order, now), names=names).items():
+            atomic.write(order.out / f"{name}.json", encode(copy))
+            write_board(copy, order.out / f"{name}.html", language=language, now=now)
+    return order.out / "leaderboard.html"
 
 
 def verdict(marked: Cohort, fail_under: float | None) -> ExitCode:
@@ -213,17 +344,20 @@ def verdict(marked: Cohort, fail_under: float | None) -> ExitCode:
 
 
 def _order(
-    course: Course,
-    assignment: Assignment,
+    course: "Course",
+    assignment: "Assignment",
     submissions: Path,
     out: Path,
     *,
     jobs: int,
-    device: doctor.Asked,
+    device: AskedDevice,
     **rest: Any,
-) -> cohort.Order:
+) -> "Order":
+    from harness import doctor
+    from harness.orders import Order
+
     chosen = doctor.device(device, assignment.file.device)
-    return cohort.Order(
+    return Order(
         course=course,
         assignment=assignment,
         submissions=submissions.resolve(),
@@ -235,52 +369,113 @@ def _order(
     )
 
 
-def _mark(order: cohort.Order, screen: terminal.Terminal) -> Cohort:
-    _contain(order.sandbox, screen)
+def _folder(course: Path | None) -> Path:
+    return course.resolve() if course else bundled_folder()
+
+
+def _workers(jobs: int, folder: Path, *slugs: str, stand_in: "StandIn | None" = None) -> "LocalRunner":
+    """Workers that mark, first of all: what they take is imported while the command imports what it takes itself.
+
+    `stand_in`: finds a process that has it all already.
+    """
+    from harness import tasks
+    from harness.runners.local import LocalRunner
+
+    runner = LocalRunner(jobs, stand_in)
+    runner.prepare(tasks.prepare, str(folder), *slugs)
+    return runner
+
+
+def _borrowed(
+    order: "Order", runner: "LocalRunner", tell: Callable[[Text], None]
+) -> AbstractContextManager[str | None]:
+    from harness.host import run
+
+    return run.borrowed(
+        order.course, order.assignment, kernels=_kernels(order), device=order.device, runner=runner, tell=tell
+    )
+
+
+def _kernels(order: "Order") -> KernelsName:
+    return "cold" if order.sandbox == "plain" else order.kernels
+
+
+def _mark(order: "Order", runner: "LocalRunner", screen: "Terminal", *, lent: str | None = None) -> Cohort:
+    """Mark, with kernels of the fork server whose address is `lent` where there is one."""
+    from harness import fork_servers, sandbox
+
     try:
-        with screen.progress() as tell:
-            return cohort.mark(order, LocalRunner(order.jobs), tell)
+        with fork_servers.served(
+            order.course, order.assignment, kernels=_kernels(order), device=order.device, tell=screen.warn, lent=lent
+        ) as server:
+            # here: fail early where the sandbox cannot work; say what an uncontained run does not cover
+            if warning := sandbox.warning(sandbox.choose(order.sandbox)):
+                screen.warn(warning)
+            from harness import cohort  # no sooner: kernels and workers are made ready meanwhile
+
+            with screen.progress() as tell:
+                return cohort.mark(order, runner, server, _with_first(tell, _prepare_pages), screen.warn)
     except KeyboardInterrupt:
         screen.interrupted(order.out)
         raise typer.Exit(INTERRUPTED) from None
 
 
-def _contain(name: sandbox.Name, screen: terminal.Terminal) -> None:
-    """Fail early where the sandbox cannot work; say what an uncontained run does not cover."""
-    chosen = sandbox.choose(name)
-    if warning := sandbox.warning(chosen):
-        screen.warn(warning)
+def _with_first(tell: Callable[["Progress"], None], then: Callable[[], None]) -> Callable[["Progress"], None]:
+    """As `tell`; the first time, `then` is begun as well, and goes on while workers have the grader wait."""
+    thread = threading.Thread(target=then)
+
+    def told(progress: "Progress") -> None:
+        if thread.ident is None:
+            thread.start()
+        tell(progress)
+
+    return told
 
 
-def _check_code(graded: Graded) -> ExitCode:
-    if graded.status is Status.INFRASTRUCTURE:
-        return ExitCode.INFRASTRUCTURE
-    passed = graded.checks and all(result.outcome is Outcome.PASSED for result in graded.checks)
-    return ExitCode.DONE if passed else ExitCode.BELOW
+def _prepare_pages() -> None:
+    from harness.gradebook import exports  # noqa: F401  # imported, for `publish`
+    from reports import render
+
+    render.prepare()
 
 
-def _gradebook(folder: Path) -> Gradebook:
+def _gradebook(folder: Path) -> "Gradebook":
+    from harness import cohort
+    from harness.gradebook import Gradebook
+
     path = folder / cohort.GRADEBOOK
     if not path.is_file():
         raise UsageError(f"{path} is missing", remedy="Name the --out folder of a `bareme grade` run.")
     return Gradebook.open(path)
 
 
-def _latest(gradebook: Gradebook, folder: Path) -> RunInfo:
+def _runs(folders: Sequence[Path]) -> list[Cohort]:
+    runs: list[Cohort] = []
+    for folder in folders:
+        with _gradebook(folder) as gradebook:
+            _latest(gradebook, folder)  # a folder without a run is a mistake
+            runs += [gradebook.cohort(run.id) for run in gradebook.runs()]
+    return runs
+
+
+def _latest(gradebook: "Gradebook", folder: Path) -> RunInfo:
     run = gradebook.latest()
     if run is None:
-        raise UsageError(f"{folder / cohort.GRADEBOOK} holds no run", remedy="Mark a cohort first: bareme grade.")
+        raise UsageError(f"the gradebook in {folder} holds no run", remedy="Mark a cohort first: bareme grade.")
     return run
 
 
 def main() -> None:
     """Run the command line; our own errors become one line and their exit code."""
     signal.signal(signal.SIGTERM, _interrupt)
+    gc.set_threshold(COLLECT_AFTER)
     try:
         app(standalone_mode=True)
     except BaremeError as error:
         typer.secho(f"bareme: {error}", err=True, fg="red")
         sys.exit(error.exit_code)
+    finally:
+        gc.freeze()  # what is left goes with the process: no need to go through it once more, for 0.1 s
 
 
 def _interrupt(*_: object) -> None:

@@ -9,44 +9,33 @@ import hashlib
 import os
 import platform
 import secrets
-from collections.abc import Callable, Iterator, Sequence
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Literal
+from tempfile import TemporaryDirectory
 
-from harness import __version__, intake, pipeline
-from harness.course import Assignment, Course
+from harness import __version__, intake, tasks
 from harness.errors import UsageError
+from harness.fork_servers import Serving
 from harness.gradebook import Gradebook
-from harness.pipeline import Job
-from harness.records import Candidate, Cohort, Graded, RunInfo, Status
+from harness.kernel import nobody
+from harness.orders import Job, Order
+from harness.records import Candidate, Cohort, Graded, RunInfo, Status, Text
+from harness.runners import room
 from harness.runners.contract import Failure, Runner, Task
-from harness.sandbox import Name as SandboxName
 
 GRADEBOOK = "gradebook.sqlite"  # in the --out folder
+ANSWERS = ".oracle-"  # in the --out folder, while a run goes on
 SEED_BITS = 128
 TRIES = 2  # of a submission that failed on our side, before it is reported as such
+TWINS = 3  # kernels that a check of perplexity opens at most, one after the other
 SPARE_S = 60.0  # beyond the submission's own limit: starting kernels, comparing; past it the worker counts as hung
 VERSIONS_OF = ("torch", "numpy", "ipykernel", "nbclient", "pytest")
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """What the command asks for."""
-
-    course: Course
-    assignment: Assignment
-    submissions: Path
-    out: Path
-    device: Literal["cpu", "cuda"]
-    device_name: str
-    jobs: int
-    sandbox: SandboxName = "bubblewrap"
-    seed: int | None = None  # None: a fresh one
-    resume: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,24 +47,54 @@ class Progress:
     total: int
 
 
-def mark(order: Order, runner: Runner, tell: Callable[[Progress], None]) -> Cohort:
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What all submissions of one run are marked with."""
+
+    order: Order
+    run: RunInfo
+    runner: Runner
+    jobs: int
+    limit_s: float  # for one submission
+    server: Serving  # of its kernels
+    answers: Path  # folder where workers share what the oracle has answered
+
+
+def mark(
+    order: Order,
+    runner: Runner,
+    server: Serving,
+    tell: Callable[[Progress], None],
+    warn: Callable[[Text], None] = nobody,
+) -> Cohort:
     """Mark every candidate of `order` and return the run with all its results.
 
+    Args:
+        runner: whose workers mark; quicker where it has been asked to prepare for it (`tasks.prepare`).
+        server: of the kernels.
+        tell: called each time a submission is over.
+        warn: called once when memory allows fewer submissions at a time than `order` asks for.
     Raises:
         UsageError: nothing to mark, nothing to resume, or another run is busy with the same folder.
         ConfigurationError: the assignment cannot be marked with.
+        InfrastructureError: a metric that it uses does not give its controls their known values.
         GradebookError: the gradebook cannot be written.
     """
     if order.resume and not (order.out / GRADEBOOK).is_file():
         raise UsageError(f"{order.out} holds no run to resume", remedy="Leave --resume out.")
-    candidates = intake.select(intake.find(order.submissions, order.assignment.slug), order.course.file.attempts)
-    pipeline.declared(order.assignment)  # a broken checks.py is said now, once, and not once a submission
-    with claimed(order.out), Gradebook.open(order.out / GRADEBOOK) as gradebook:
-        run = _run(order, gradebook)
+    slug, out = order.assignment.slug, order.out
+    candidates = intake.select(intake.find(order.submissions, slug), order.course.file.attempts)
+    # a broken checks.py is said now, once, and not once a submission
+    specs = runner.call(tasks.examine, (order.course.folder, slug))
+    measures = Counter(kind for spec in specs for kind in spec.measures)
+    with claimed(out), _answers(out) as answers, Gradebook.open(out / GRADEBOOK) as gradebook:
+        jobs = _jobs(order, len(candidates), measures, warn)
+        run = _run(order, gradebook, jobs)
         recorded = gradebook.recorded(run.id)
         left = [item for item in candidates if (item.student, item.sha256, item.attempt) not in recorded]
         done = len(candidates) - len(left)
-        for graded in _marked(order, run, runner, left):
+        plan = _Plan(order, run, runner, jobs, _limit_s(order, measures), server, answers)
+        for graded in _marked(plan, left):
             gradebook.record(run.id, graded)
             done += 1
             tell(Progress(graded, done, len(candidates)))
@@ -105,6 +124,15 @@ def claimed(out: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
+@contextmanager
+def _answers(out: Path) -> Iterator[Path]:
+    """A folder in `out`, which is claimed, for as long as this run marks; only its owner can read it."""
+    for left in out.glob(f"{ANSWERS}*"):  # by a grader that was killed
+        shutil.rmtree(left)
+    with TemporaryDirectory(prefix=ANSWERS, dir=out, ignore_cleanup_errors=True) as folder:  # workers may still end
+        yield Path(folder)
+
+
 def fresh_seed() -> int:
     """A secret seed that nobody can guess."""
     return secrets.randbits(SEED_BITS)
@@ -115,7 +143,7 @@ def fingerprint(seed: int) -> str:
     return hashlib.sha256(f"bareme/{seed}".encode()).hexdigest()[:12]
 
 
-def _run(order: Order, gradebook: Gradebook) -> RunInfo:
+def _run(order: Order, gradebook: Gradebook, jobs: int) -> RunInfo:
     if order.resume:
         return _resumed(order, gradebook)
     seed = fresh_seed() if order.seed is None else order.seed
@@ -130,7 +158,7 @@ def _run(order: Order, gradebook: Gradebook) -> RunInfo:
         bareme_version=__version__,
         environment=environment(order.sandbox),
         device=order.device_name,
-        jobs=order.jobs,
+        jobs=jobs,
     )
     gradebook.begin(run)
     return run
@@ -151,28 +179,51 @@ def environment(sandbox_name: str) -> dict[str, str]:
     return {"python": platform.python_version(), **versions, "machine": platform.machine(), "sandbox": sandbox_name}
 
 
-def _marked(order: Order, run: RunInfo, runner: Runner, left: Sequence[Candidate]) -> Iterator[Graded]:
+def _jobs(order: Order, tasks: int, measures: Mapping[str, int], warn: Callable[[Text], None]) -> int:
+    """How many submissions are marked at a time: what is asked for, as far as memory goes."""
+    limits = order.assignment.file.limits
+    kernels = 1 + bool(measures) + bool(measures.get("perplexity"))  # its own, the solution's, a twin
+    each = kernels * (limits.memory_bytes + limits.disk_bytes)  # a sandbox's disk is memory as well
+    found = room.allotted(order.jobs, tasks, available_bytes=room.available_bytes(), task_bytes=each)
+    remark = found.remark()
+    if remark is not None:
+        warn(remark)
+    return found.jobs
+
+
+def _limit_s(order: Order, measures: Mapping[str, int]) -> float:
+    """How long one submission may keep its worker: measurements need further kernels, with limits of their own."""
+    kernels = (2 if measures else 1) + TWINS * measures.get("perplexity", 0)
+    return kernels * order.assignment.file.limits.wall_s + SPARE_S
+
+
+def _marked(plan: _Plan, left: Sequence[Candidate]) -> Iterator[Graded]:
     """Each candidate's result; failures on our side are tried again before they count."""
-    limit_s = order.assignment.file.limits.wall_s + SPARE_S
     for attempt in range(1, TRIES + 1):
-        tasks = [Task(_job(order, run, candidate), limit_s) for candidate in left]
+        if not left:
+            return
+        warm = plan.server.address  # by the second time it may be another, or have been given up
+        asked = [Task(_job(plan, candidate, warm=warm), plan.limit_s) for candidate in left]
         left = []
-        for ended in runner.run(pipeline.grade, tasks):
+        for ended in plan.runner.run(tasks.grade, asked, jobs=plan.jobs):
             graded = ended.result
             if isinstance(graded, Failure):
-                graded = pipeline.failed(ended.task.argument, graded.reason)
+                graded = tasks.failed(ended.task.argument, graded.reason)
             if graded.status is Status.INFRASTRUCTURE and attempt < TRIES:
                 left.append(graded.candidate)
             else:
                 yield graded
 
 
-def _job(order: Order, run: RunInfo, candidate: Candidate) -> Job:
+def _job(plan: _Plan, candidate: Candidate, *, warm: str | None) -> Job:
+    order = plan.order
     return Job(
         candidate=candidate,
         course=order.course.folder,
         slug=order.assignment.slug,
-        seed=run.seed,
+        seed=plan.run.seed,
         sandbox=order.sandbox,
         device=order.device,
+        warm=warm,
+        answers=plan.answers,
     )

@@ -5,13 +5,15 @@ Not covered: what checks.py declares (`checks.collect`), and reading submissions
 """
 
 import json
+import math
 import tomllib
+from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
-from annotated_types import Ge, Gt, MinLen
+from annotated_types import Ge, Gt, Le, Lt, MinLen
 from pydantic import ConfigDict, TypeAdapter, ValidationError  # strict typing and exact error locations for TOML
 
 from harness.errors import ConfigurationError, UsageError
@@ -79,6 +81,49 @@ class Data:
 
 
 @dataclass(frozen=True, slots=True)
+class Board:
+    """One ranking of the leaderboard: a metric, and how much of it is told before the end."""
+
+    __pydantic_config__ = STRICT
+    title: Text
+    public: Annotated[str, MinLen(1)]  # name of a metric in results.json, measured by a check that students may see
+    private: Annotated[str, MinLen(1)] | None = None  # the same by a hidden check: what the final standing is from
+    step: Annotated[float, Gt(0), Lt(math.inf)] | None = None  # of the Ladder, in the metric's unit
+
+
+@dataclass(frozen=True, slots=True)
+class Front:
+    """What quality costs: two metrics of the same notebooks, and those that no other beats in both."""
+
+    __pydantic_config__ = STRICT
+    title: Text
+    quality: Annotated[str, MinLen(1)]  # a metric; where it is `public` of a board, that board's step and split count
+    cost: Annotated[str, MinLen(1)]  # the same: time, energy, memory
+
+
+@dataclass(frozen=True, slots=True)
+class Equivalent:
+    """A mutant of the solution that no check can tell from it, because what it answers is right as well."""
+
+    __pydantic_config__ = STRICT
+    mutant: Annotated[str, MinLen(1)]  # its id, as `bareme audit` prints it
+    reason: Text  # why every answer stays right
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """What `bareme audit` asks of the checks."""
+
+    __pydantic_config__ = STRICT
+    mutants: Annotated[int, Ge(0)] = 150  # systematic faults, at least
+    killed: Annotated[float, Ge(0), Le(1)] = 0.97  # share of those not equivalent that lose points
+    nulls: Annotated[float, Ge(0), Le(1)] = 0.05  # share of the points that a notebook without work may earn
+    seeds: Annotated[int, Ge(1)] = 30  # under each of which the solution earns every point
+    budget: Annotated[float, Gt(0), Le(1)] = 2 / 3  # share of each limit that the solution may use
+    equivalent: tuple[Equivalent, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class AssignmentFile:
     """assignment.toml, key by key."""
 
@@ -95,6 +140,9 @@ class AssignmentFile:
     data: Data = field(default_factory=Data)
     due: datetime | None = None  # with its offset from UTC
     late: LateRule = field(default_factory=LateRule)
+    boards: tuple[Board, ...] = ()  # none: one for each metric that heads a check
+    fronts: tuple[Front, ...] = ()
+    audit: Audit = field(default_factory=Audit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,9 +169,18 @@ class Assignment:
         return self.file.slug
 
     @property
+    def path(self) -> Path:
+        """assignment.toml, for messages."""
+        return self.folder / "assignment.toml"
+
+    @property
     def checks(self) -> Path:
         """The pytest file with the checks."""
         return self.folder / "checks.py"
+
+    def is_after_due(self, now: datetime) -> bool:
+        """Whether nobody can hand in in time any more; True where there is no due date."""
+        return self.file.due is None or now >= self.file.due
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +230,34 @@ def _assignment(path: Path) -> Assignment:
     for name in ("checks.py", *file.data.student, *file.data.hidden):
         if not (path.parent / name).is_file():
             raise ConfigurationError(f"{path.parent / name} is missing", remedy=f"Add it, or remove it from {path}.")
+    _verify_boards(path, file)
+    _verify_audit(path, file)
     return Assignment(path.parent, file)
+
+
+def _verify_boards(path: Path, file: AssignmentFile) -> None:
+    """A metric has one place: it is public or private, and of one board."""
+    used = Counter(name for board in file.boards for name in (board.public, board.private) if name is not None)
+    for i, board in enumerate(file.boards):
+        for key, name in (("public", board.public), ("private", board.private)):
+            if name is not None and used[name] > 1:
+                raise ConfigurationError(
+                    f"{path}: key 'boards.{i}.{key}': metric {name!r} stands {used[name]} times in [[boards]]",
+                    remedy="Name each metric once.",
+                )
+    for i, front in enumerate(file.fronts):
+        if front.quality == front.cost:
+            raise ConfigurationError(
+                f"{path}: key 'fronts.{i}.cost' is the quality, {front.cost!r}", remedy="Name two different metrics."
+            )
+
+
+def _verify_audit(path: Path, file: AssignmentFile) -> None:
+    listed = Counter(equivalent.mutant for equivalent in file.audit.equivalent)
+    for mutant, times in listed.items():
+        if times > 1:
+            problem = f"{path}: mutant {mutant!r} stands {times} times in [[audit.equivalent]]"
+            raise ConfigurationError(problem, remedy="Name each mutant once.")
 
 
 def _read(path: Path, kind: type[FileT]) -> FileT:

@@ -1,6 +1,6 @@
 """What works on this machine and what does not: facts for `bareme doctor`, and the choice of device.
 
-Nothing here starts a GPU context or runs student code.
+Nothing here starts a GPU context or runs student code. What to change is said in `sandbox.obstacles`.
 """
 
 import shutil
@@ -14,13 +14,14 @@ import psutil
 from harness import __version__, sandbox
 from harness.course import Course
 from harness.errors import SandboxUnavailable, UsageError
-from harness.records import Text
+from harness.records import AskedDevice, Device, Text
+from harness.sandbox import obstacles
+from harness.sandbox.warm.contract import Warmth
 
 GPU_QUERY = ("nvidia-smi", "--query-gpu=name,driver_version,memory.total", "--format=csv,noheader")
 GPU_QUERY_S = 10.0
 GIB = 2**30
-Asked = Literal["auto", "cpu", "cuda"]
-Device = Literal["cpu", "cuda"]
+NOTHING_AHEAD = Warmth({"nothing.py": b"def prepare(settings): pass"}, packages=(), module="nothing.py", settings="")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,7 @@ class Finding:
     blocks: bool = False  # nothing can be marked until it is mended
 
 
-def device(asked: Asked, allowed: Literal["cpu", "any", "cuda"]) -> Device:
+def device(asked: AskedDevice, allowed: Literal["cpu", "any", "cuda"]) -> Device:
     """Where kernels put tensors, given what the command asks for and the assignment allows.
 
     Raises:
@@ -70,7 +71,7 @@ def examine(course: Course) -> tuple[Finding, ...]:
     """Every fact that decides whether, and how well, `course` can be marked here."""
     return (
         Finding("bareme", fine=True, detail=__version__),
-        _sandbox(),
+        *_sandboxes(),
         *_guarantees(),
         _machine(),
         _gpu(),
@@ -78,17 +79,51 @@ def examine(course: Course) -> tuple[Finding, ...]:
     )
 
 
-def _sandbox() -> Finding:
+def _sandboxes() -> list[Finding]:
+    """Whether sandboxes start here, and whether they start warm: that needs the first, and does without the second."""
     try:
         sandbox.choose("bubblewrap")
     except SandboxUnavailable as error:
-        remedy = Text(fr=error.remedy, en=error.remedy)
-        return Finding("sandbox", fine=False, detail=error.problem, remedy=remedy, blocks=True)
-    return Finding("sandbox", fine=True, detail=sandbox.describe())
+        return [_seccomp(), Finding("sandbox", fine=False, detail=error.problem, remedy=_remedy(error), blocks=True)]
+    return [_seccomp(), Finding("sandbox", fine=True, detail=sandbox.describe()), _warm()]
+
+
+def _seccomp() -> Finding:
+    remedy = obstacles.filters_remedy()
+    if remedy is None:
+        return Finding("seccomp", fine=True, detail="Linux takes filters of system calls")
+    return Finding("seccomp", fine=False, detail="Linux takes no filters of system calls", remedy=remedy, blocks=True)
+
+
+def _warm() -> Finding:
+    """Whether a fork server can start a sandbox nested in its own: both are really started."""
+    server = sandbox.serve(NOTHING_AHEAD)
+    try:
+        server.wait()
+    except SandboxUnavailable as error:
+        mend = _remedy(error)
+        remedy = Text(
+            fr=f"Les noyaux démarrent à froid, ce qui coûte des secondes par notebook. {mend.fr}",
+            en=f"Kernels start cold, which costs seconds a notebook. {mend.en}",
+        )
+        return Finding("warm kernels", fine=False, detail=error.problem.splitlines()[-1], remedy=remedy)
+    finally:
+        server.close()
+    return Finding("warm kernels", fine=True, detail="sandboxes are forked from one that has imported everything")
+
+
+def _remedy(error: SandboxUnavailable) -> Text:
+    """In both languages where the obstacle is a known one."""
+    known = obstacles.remedy(error.problem)
+    return known if known.en == error.remedy else Text(fr=error.remedy, en=error.remedy)
 
 
 def _guarantees() -> list[Finding]:
-    return [Finding(f"sandbox: {item.name}", item.covered, item.detail) for item in sandbox.guarantees()]
+    remedies = {"landlock": obstacles.landlock_remedy()}
+    return [
+        Finding(f"sandbox: {item.name}", item.covered, item.detail, remedies.get(item.name))
+        for item in sandbox.guarantees()
+    ]
 
 
 def _machine() -> Finding:

@@ -28,9 +28,22 @@ class BaremeError(Exception):
         self.problem = problem
         self.remedy = remedy
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """Its text and attributes: an exception is else rebuilt by a call without `remedy`."""
+        return _rebuilt, (type(self), self.args, vars(self))
+
 
 class ConfigurationError(BaremeError):
     """course.toml, assignment.toml or checks.py says something impossible."""
+
+
+class MissingExtra(ConfigurationError):
+    """A library is not installed that what is measured needs; a self-check goes on without."""
+
+    def __init__(self, library: str) -> None:
+        """`library` as it is installed."""
+        problem = f"this is measured with {library}, which is not installed"
+        super().__init__(problem, remedy="pip install 'bareme[metrics]'")
 
 
 class UsageError(BaremeError):
@@ -59,3 +72,9 @@ class SandboxUnavailable(InfrastructureError):
 
 class GradebookError(InfrastructureError):
     """The gradebook cannot be opened, read or written."""
+
+
+def _rebuilt(kind: type[BaremeError], arguments: tuple[str, ...], attributes: dict[str, object]) -> BaremeError:
+    error = kind.__new__(kind, *arguments)
+    vars(error).update(attributes)
+    return error

@@ -9,24 +9,31 @@ import hmac
 import math
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Literal
 
 from harness import checks, intake, kernel, sandbox
 from harness.course import Assignment, Course, LateRule, load_course
 from harness.errors import ConfigurationError, InfrastructureError, UnreadableSubmission
+from harness.kernel import wire
+from harness.kernel.live import LiveNotebook
+from harness.kernel.starts import Plan
+from harness.kernel.warmth import warmth
+from harness.metrics import controls
+from harness.orders import Job
 from harness.records import (
-    Candidate,
+    Cell,
+    CellRun,
     CheckResult,
     CheckSpec,
     Execution,
     Graded,
+    Metric,
     Notice,
     Outcome,
     Seconds,
@@ -35,24 +42,15 @@ from harness.records import (
     Text,
     Visibility,
 )
+from harness.sandbox.contract import Sandbox
 
 DAY_S = 86_400
-Audience = Literal["instructor", "student"]
+SOLUTION = "source.ipynb"  # in the assignment's folder: the notebook that speed is compared with
 NO_TIME = Seconds(queued=0.0, started=0.0, executed=0.0, checked=0.0)
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """All that a worker needs to mark one candidate; small and picklable."""
-
-    candidate: Candidate
-    course: Path  # the course's folder
-    slug: str
-    seed: int = field(repr=False)  # the run's secret seed
-    sandbox: sandbox.Name
-    device: Literal["cpu", "cuda"] = "cpu"
-    audience: Audience = "instructor"  # "student": public checks only
-    queued_at: float = field(default_factory=time.time)  # seconds since the epoch
+# Told while one submission is marked, each as soon as it is known: what was read, each cell, each check's own marks
+News = Submission | CellRun | checks.Marks
+Tell = Callable[[News], None]
+Watch = Callable[[kernel.Notebook], kernel.Notebook]  # puts something between the checks and a submission's notebook
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +61,8 @@ class Bench:
     assignment: Assignment
     specs: tuple[CheckSpec, ...]
     closing: ExitStack
+    tell: Tell = kernel.nobody
+    watch: Watch | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,21 +74,24 @@ class Work:
     notebook: kernel.Notebook | None = None
     execution: Execution | None = None
     checks: tuple[CheckResult, ...] = ()
+    metrics: Mapping[str, Metric] = field(default_factory=dict)
     notices: tuple[Notice, ...] = ()
     violations: tuple[Notice, ...] = ()
     seconds: Seconds = NO_TIME
     failure: str | None = None
 
 
-def grade(job: Job) -> Graded:
+def grade(job: Job, tell: Tell = kernel.nobody, watch: Watch | None = None) -> Graded:
     """Mark one candidate. Never raises for what a student did; our own failures come back as status `infrastructure`.
+
+    What is told on the way is not the last word: a rule that is seen broken later voids the checks that came before.
 
     Raises:
         ConfigurationError: the course or its checks are wrong; the same for every candidate.
     """
     work = Work(seconds=replace(NO_TIME, queued=max(0.0, time.time() - job.queued_at)))
     with ExitStack() as closing:
-        bench = _bench(job, closing)
+        bench = replace(_bench(job, closing), tell=tell, watch=watch)
         try:
             for stage in STAGES:
                 work = stage(bench, work)
@@ -109,6 +112,7 @@ def read(bench: Bench, work: Work) -> Work:
         submission = intake.read(bench.job.candidate, policy=bench.assignment.file.policy, entry_points=names)
     except UnreadableSubmission as error:
         return replace(work, status=Status.UNREADABLE, notices=(Notice("unreadable", error.reason),))
+    bench.tell(submission)
     return replace(work, submission=submission, notices=submission.notices, violations=submission.violations)
 
 
@@ -118,12 +122,12 @@ def execute(bench: Bench, work: Work) -> Work:
         return work
     before = time.monotonic()
     notebook = bench.closing.enter_context(_open(bench, work.submission))
-    execution = notebook.run_cells()
+    execution = notebook.run_cells(bench.tell)
     total_s = time.monotonic() - before
     cells_s = sum(run.wall_s for run in execution.cells)
     return replace(
         work,
-        notebook=notebook,
+        notebook=notebook if bench.watch is None else bench.watch(notebook),
         execution=execution,
         violations=execution.violations,
         seconds=replace(work.seconds, started=max(0.0, total_s - cells_s), executed=cells_s),
@@ -131,24 +135,33 @@ def execute(bench: Bench, work: Work) -> Work:
 
 
 def check(bench: Bench, work: Work) -> Work:
-    """A live notebook -> one result for each check, every answer held against the oracle."""
+    """A live notebook -> one result for each check, every answer held against the oracle, and what was measured."""
     if work.notebook is None or work.violations:
         return work
     before = time.monotonic()
-    results = checks.run(
+    twins: list[kernel.Notebook] = []
+    marks = checks.run(
         checks.Bench(
             checks=bench.assignment.checks,
             oracle=bench.assignment.file.oracle,
             slug=bench.assignment.slug,
             seed=bench.job.seed,
+            memo=None if bench.job.answers is None else _memo(bench.job.answers),
+            baseline=partial(_open_solution, bench) if bench.job.audience == "instructor" else None,
+            twin=partial(_open_twin, bench, work, twins) if bench.job.device == "cpu" else None,
+            failed=_first_failure(work.execution),
+            until_lost=bench.job.until_lost,
+            first=bench.job.first,
         ),
         work.notebook,
         select=[spec.id for spec in bench.specs],
+        tell=bench.tell,
     )
     return replace(
         work,
-        checks=results,
-        violations=work.notebook.violations(),
+        checks=marks.checks,
+        metrics=marks.metrics,
+        violations=tuple(dict.fromkeys(seen for one in (work.notebook, *twins) for seen in one.violations())),
         seconds=replace(work.seconds, checked=time.monotonic() - before),
     )
 
@@ -158,7 +171,7 @@ def settle(bench: Bench, work: Work) -> Work:
     if work.status is Status.UNREADABLE:
         return replace(work, checks=_all(bench.specs, Outcome.SKIPPED, work.notices[0].text))
     if work.violations or any(result.outcome is Outcome.POLICY for result in work.checks):
-        return replace(work, status=Status.POLICY, checks=_void(bench.specs, work))
+        return replace(work, status=Status.POLICY, checks=_void(bench.specs, work), metrics={})
     broken = [result for result in work.checks if result.outcome is Outcome.INFRASTRUCTURE]
     if broken:
         message = broken[0].message
@@ -173,6 +186,27 @@ def load(folder: Path) -> Course:
     sys.dont_write_bytecode = True  # nothing of ours is left in a course's folder
     sys.path.append(str(folder))
     return course
+
+
+def prepare(folder: Path, slug: str) -> None:
+    """Import and read all that marking the assignment `slug` of the course in `folder` takes, before workers fork."""
+    assignment = load(folder).assignment(slug)
+    intake.prepare(assignment.file.policy)
+    declared(assignment)
+    checks.prepare(assignment.checks, assignment.file.oracle)
+
+
+def examine(place: tuple[Path, str]) -> tuple[CheckSpec, ...]:
+    """The checks of the assignment (course's folder, slug), when all that they are marked with works.
+
+    Raises:
+        ConfigurationError: see `declared`.
+        InfrastructureError: a metric that they use does not give its controls their known values.
+    """
+    folder, slug = place
+    specs = declared(load(folder).assignment(slug))
+    controls.check(kind for spec in specs for kind in spec.measures)
+    return specs
 
 
 @lru_cache(maxsize=64)
@@ -208,6 +242,12 @@ def late(submitted: datetime, due: datetime | None, rule: LateRule) -> tuple[flo
     return late_s, percent / 100
 
 
+@lru_cache(maxsize=1)
+def _memo(folder: Path) -> checks.Memo:
+    """What this worker remembers of the oracle, shared with the others through `folder`."""
+    return checks.Memo(wire.encode, wire.decode, checks.Answers(folder))
+
+
 def _importable(module: str) -> bool:
     try:
         return find_spec(module) is not None
@@ -225,20 +265,65 @@ def _public(spec: CheckSpec) -> bool:
     return spec.visibility is Visibility.PUBLIC
 
 
-def _open(bench: Bench, submission: Submission) -> kernel.LiveNotebook:
+def _open_solution(bench: Bench) -> LiveNotebook:
+    """The baseline kernel: the solution over the very same path, with a cell for null calls after its own.
+
+    Raises:
+        InfrastructureError: the assignment's own notebook does not run.
+    """
+    source = bench.assignment.folder / SOLUTION
+    solution = intake.read(intake.find(source, bench.assignment.slug)[-1], policy=bench.assignment.file.policy)
+    null_calls = Cell(len(solution.cells), "null-calls", checks.NULL_CALLS)
+    opened = bench.closing.enter_context(_open(bench, solution, null_calls))
+    failed = [run for run in opened.run_cells().cells if run.outcome is not Outcome.PASSED]
+    if failed:
+        raise InfrastructureError(f"{source}: cell {failed[0].cell + 1} fails", remedy="Correct the solution.")
+    return opened
+
+
+def _first_failure(execution: Execution | None) -> CellRun | None:
+    cells = () if execution is None else execution.cells
+    return next((run for run in cells if run.outcome is not Outcome.PASSED), None)
+
+
+def _open_twin(bench: Bench, work: Work, twins: list[kernel.Notebook], calls_before: int) -> LiveNotebook:
+    """The submission once more, kept among `twins`, its calls numbered from `calls_before`.
+
+    Not on a GPU: training there does not come out the same twice, and an honest model would differ from itself.
+    """
+    assert work.submission is not None  # noqa: S101  # its checks are being run
+    opened = bench.closing.enter_context(_open(bench, work.submission, calls_before=calls_before))
+    twins.append(opened)
+    opened.run_cells()
+    return opened
+
+
+def _open(bench: Bench, submission: Submission, *after: Cell, calls_before: int = 0) -> LiveNotebook:
+    """The notebook in a kernel of its own, with the cells `after` at its end."""
     file = bench.assignment.file
     given = {Path(name).name: (bench.assignment.folder / name).read_bytes() for name in file.data.student}
-    return kernel.LiveNotebook(
-        kernel.Plan(
-            cells=submission.cells,
+    return LiveNotebook(
+        Plan(
+            cells=(*submission.cells, *after),
             files={**submission.extras, **given},
-            limits=file.limits,
+            limits=bench.job.limits or file.limits,
             policy=file.policy,
             device=bench.job.device,
             seed=kernel_seed(bench.job),
         ),
-        sandbox.choose(bench.job.sandbox, secrets=(bench.job.course,)),
+        _sandbox(bench),
+        calls_before=calls_before,
     )
+
+
+_warmth = lru_cache(maxsize=8)(warmth)  # reads what packages have installed: 5 ms
+
+
+def _sandbox(bench: Bench) -> Sandbox:
+    job = bench.job
+    if job.warm is not None:
+        return sandbox.Warm(job.warm, _warmth(bench.assignment.file.policy, job.device))
+    return sandbox.choose(job.sandbox, secrets=(job.course,))
 
 
 def _all(specs: Sequence[CheckSpec], outcome: Outcome, message: Text) -> tuple[CheckResult, ...]:
@@ -271,7 +356,7 @@ def _graded(bench: Bench, work: Work) -> Graded:
         late_s=late_s,
         penalty=penalty,
         checks=work.checks,
-        metrics={},
+        metrics=work.metrics if marked else {},
         cells=work.execution.cells if work.execution else (),
         notices=work.notices,
         policy=work.violations,

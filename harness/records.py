@@ -11,6 +11,10 @@ from pathlib import Path
 from typing import Literal
 
 Language = Literal["fr", "en"]
+Device = Literal["cpu", "cuda"]  # where kernels put tensors
+AskedDevice = Literal["auto", "cpu", "cuda"]  # "auto": what the assignment allows and the machine has
+SandboxName = Literal["bubblewrap", "plain"]
+Kernels = Literal["auto", "warm", "cold"]  # "auto": warm where that works, else cold
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +132,17 @@ class Execution:
 
 
 @dataclass(frozen=True, slots=True)
+class Reading:
+    """What a kernel's whole process tree has used since it started, read by the grader from the system."""
+
+    cpu_s: float  # of every process and thread, those that have ended included
+    waited_s: float  # run-queue delay: threads were ready to run and no processor was free
+    peak_memory_bytes: int  # most memory held since the last reading, all processes together; 0: it cannot be told
+    start: int  # which start of the kernel; figures of different starts do not compare
+    ticked_s: float = 0.0  # the part of cpu_s that the system counts in ticks: of children that have ended
+
+
+@dataclass(frozen=True, slots=True)
 class CheckSpec:
     """What checks.py declares about one check."""
 
@@ -136,6 +151,7 @@ class CheckSpec:
     points: float
     visibility: Visibility
     needs: tuple[str, ...] = ()  # ids of checks that must pass first
+    measures: tuple[str, ...] = ()  # kinds of metrics it measures: "perplexity", "speed", ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +169,36 @@ class CheckResult:
     wall_s: float
 
 
+class Better(StrEnum):
+    """Which way a metric improves."""
+
+    LOWER = "lower"
+    HIGHER = "higher"
+
+
+# What a metric's own baseline and oracle are called, on a scale and off it.
+BASELINE = Text("référence", "baseline")
+ORACLE = Text("solution", "oracle")
+
+
+@dataclass(frozen=True, slots=True)
+class Anchor:
+    """A named place on the way from a metric's value to points, as the student sees it."""
+
+    name: Text  # "floor", "baseline", "oracle", or the assignment's own word
+    value: float  # in the metric's unit
+    share: float  # of the points, from 0 to 1, that reaching it earns
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """Something measured or recorded beside a metric, for people: token perplexity, share of ties, the GPU's name."""
+
+    name: Text
+    value: float | str | Text  # a number, words that are the same in both languages, or a sentence
+    unit: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Metric:
     """A measured quality with its uncertainty and its anchors."""
@@ -163,8 +209,16 @@ class Metric:
     high: float
     baseline: float | None
     oracle: float | None
-    points: float
-    max_points: float
+    points: float  # what its scale gave; they are counted with the check, once
+    max_points: float  # 0 for a metric that is shown and earns nothing
+    check: str  # id of the check that measured it
+    title: Text
+    better: Better
+    anchors: tuple[Anchor, ...] = ()  # its scale, worst first; none: it has no scale
+    facts: tuple[Fact, ...] = ()
+    quarantine: Text | None = None  # why a person must look before it is ranked
+    timed: bool = False  # read from a clock, a meter or the system: two runs of one notebook differ
+    logarithmic: bool = False  # its scale is: twice and half are equally far from one
 
 
 class Status(StrEnum):

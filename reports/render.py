@@ -55,7 +55,7 @@ def write(cohort: Cohort, out: Path, *, language: Language, now: datetime, after
     """
     for row in rows_of(cohort.results):
         _write_submission(cohort, row, out, language=language, now=now, after_due=after_due)
-    return _write(out / "index.html", _render("index.html", language, now=now, page=index_page(cohort)))
+    return write_page(out / "index.html", render_page("index.html", language, now=now, page=index_page(cohort)))
 
 
 def write_demo_index(entries: Sequence[tuple[Text, Path]], out: Path, language: Language) -> Path:
@@ -65,19 +65,26 @@ def write_demo_index(entries: Sequence[tuple[Text, Path]], out: Path, language: 
         InfrastructureError: the page could not be written.
     """
     links = [(title, quote(index.resolve().relative_to(out.resolve()).as_posix())) for title, index in entries]
-    return _write(out / "index.html", _render("demo.html", language, entries=links))
+    return write_page(out / "index.html", render_page("demo.html", language, entries=links))
 
 
 def _write_submission(
     cohort: Cohort, row: Row, out: Path, *, language: Language, now: datetime, after_due: bool
 ) -> None:
-    visible = for_student(row.result, after_due=after_due)
+    visible = for_student(row.result, after_due=after_due, overrides=cohort.overrides)
     for folder, result in (("students", visible), ("instructor", row.result)):
         page = submission_page(cohort, result, instructor=folder == "instructor", language=language)
-        _write(out / folder / row.file, _render("submission.html", language, now=now, page=page))
+        write_page(out / folder / row.file, render_page("submission.html", language, now=now, page=page))
 
 
-def _render(template: str, language: Language, **values: object) -> str:
+def prepare() -> None:
+    """Compile the templates of a cohort's pages, once a process: 0.1 s."""
+    for template in ("index.html", "submission.html"):
+        _environment().get_template(template)
+
+
+def render_page(template: str, language: Language, **values: object) -> str:
+    """The page that `template` makes of `values`, in `language`."""
     return _environment().get_template(template).render(w=wording(language), style_hash=_style_hash(), **values)
 
 
@@ -118,8 +125,12 @@ def _style_hash() -> str:
     return base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
 
 
-def _write(path: Path, html: str) -> Path:
-    """Put `html` at `path` in one step: whoever opens it sees the old page or the new one."""
+def write_page(path: Path, html: str) -> Path:
+    """Put `html` at `path` in one step: whoever opens it sees the old page or the new one.
+
+    Raises:
+        InfrastructureError: it cannot be written; what was there stays.
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".tmp")

@@ -25,6 +25,7 @@ from harness.records import (
     Visibility,
 )
 from reports.figures import Histogram, histogram
+from reports.measured import Measured, MetricRow, MetricView, measured, metric_rows, metric_view
 from reports.names import safe_name
 from reports.text import Excerpt, clean_line, excerpt
 
@@ -84,6 +85,7 @@ class IndexPage:
     max_score: float
     histogram: Histogram | None
     checks: tuple[CheckRow, ...]
+    metrics: tuple[MetricRow, ...]
     overrides: tuple[OverrideRow, ...]
     failures: tuple[tuple[Row, Excerpt | None], ...]  # submissions without a mark, and why
     broken: tuple[Row, ...]  # marked submissions in which a check failed on our side
@@ -98,6 +100,8 @@ class CheckView:
     message: Excerpt | None
     counterexample: Excerpt | None
     decisions: tuple[OverrideRow, ...]
+    measured: Measured | None
+    rough: bool  # its points are shown in tenths, rounded down
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +153,7 @@ class SubmissionPage:
     passed: int
     comments: tuple[OverrideRow, ...]  # on the submission as a whole
     checks: tuple[CheckView, ...]
+    metrics: tuple[MetricView, ...]  # of checks that are not there, in gradebooks from before metrics named theirs
     cells: tuple[CellView, ...]
     cells_left_out: int
     notices: Bounded
@@ -172,6 +177,7 @@ def index_page(cohort: Cohort) -> IndexPage:
         max_score=max_score,
         histogram=drawn,
         checks=_check_rows(cohort.results),
+        metrics=metric_rows(cohort.results),
         overrides=_override_rows(cohort.overrides, _titles(cohort.results)),
         failures=tuple((row, _optional(row.result.failure, MESSAGE_LIMIT)) for row in rows if _unmarked(row.result)),
         broken=tuple(row for row in rows if row.broken_checks and not _unmarked(row.result)),
@@ -217,7 +223,10 @@ def submission_page(cohort: Cohort, result: Graded, *, instructor: bool, languag
         instructor=instructor,
         passed=sum(check.outcome is Outcome.PASSED for check in result.checks),
         comments=_override_rows((override for override in decisions if override.check is None), {}),
-        checks=tuple(_check_view(check, decisions, language) for check in result.checks),
+        checks=tuple(
+            _check_view(check, decisions, measured(result.metrics, check.id), language) for check in result.checks
+        ),
+        metrics=_of_no_check(result),
         cells=tuple(_cell_view(cell) for cell in result.cells[:CELLS_LIMIT]),
         cells_left_out=max(0, len(result.cells) - CELLS_LIMIT),
         notices=_bounded(result.notices, language),
@@ -269,12 +278,23 @@ def _override_rows(overrides: Iterable[Override], titles: dict[str, Text]) -> tu
     )
 
 
-def _check_view(check: CheckResult, decisions: Sequence[Override], language: Language) -> CheckView:
+def _of_no_check(result: Graded) -> tuple[MetricView, ...]:
+    known = {check.id for check in result.checks}
+    return tuple(metric_view(name, metric) for name, metric in result.metrics.items() if metric.check not in known)
+
+
+def _check_view(
+    check: CheckResult, decisions: Sequence[Override], found: Measured | None, language: Language
+) -> CheckView:
+    decided = any(override.check == check.id and override.points is not None for override in decisions)
+    concealed = check.visibility is not Visibility.PUBLIC and found is None
     return CheckView(
         result=check,
         message=_optional(check.message.in_language(language) if check.message else None, MESSAGE_LIMIT),
         counterexample=_optional(check.counterexample, MESSAGE_LIMIT),
         decisions=_override_rows((override for override in decisions if override.check == check.id), {}),
+        measured=found,
+        rough=concealed and not decided and 0 < check.points < check.max_points,
     )
 
 

@@ -1,10 +1,8 @@
 """The words and numbers of a page in one language: locale files, plurals, numbers, dates, durations.
 
-Not covered: sentences that come with the records (`records.Text`): only their apostrophes are set.
+Not covered: the words of sentences that come with the records (`records.Text`): only their typography is set.
 """
 
-import math
-import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,21 +10,12 @@ from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 
-from harness.records import Language, Text
+from harness import quantities
+from harness.quantities import NO_BREAK
+from harness.records import Fact, Language, Metric, Text
+from harness.typography import with_apostrophes, with_french_spaces
 
 LOCALE = Path(__file__).parent / "locale"
-NO_BREAK = "\N{NO-BREAK SPACE}"
-NARROW = "\N{NARROW NO-BREAK SPACE}"
-FRENCH_SPACES = {
-    " :": f"{NO_BREAK}:",
-    "« ": f"«{NO_BREAK}",
-    " »": f"{NO_BREAK}»",
-    " ;": f"{NARROW};",
-    " !": f"{NARROW}!",
-    " ?": f"{NARROW}?",
-    " %": f"{NARROW}%",
-}
-APOSTROPHE = re.compile(r"(?<=[^\W\d_])'(?=\w)")  # after a letter: never a quotation mark
 MINUTE, HOUR, DAY = 60, 3600, 86400  # seconds
 SHORT_S = 10.0  # below, hundredths of a second are worth showing
 MIB = 2**20
@@ -49,25 +38,44 @@ class Wording:
         return self.say(f"{key}.{'one' if singular else 'other'}", n=self.number(n), **values)
 
     def text(self, text: Text) -> str:
-        """A sentence of the records that holds no code, such as a title."""
-        return self.set(text.in_language(self.language))
+        """A sentence of the records that holds neither code nor a student's words, such as a title."""
+        words = self.set(text.in_language(self.language))
+        return with_french_spaces(words) if self.language == "fr" else words
 
     def set(self, words: str) -> str:
         """`words` with the apostrophes of printed French; English is written with the right ones."""
-        return APOSTROPHE.sub("’", words) if self.language == "fr" else words
+        return with_apostrophes(words) if self.language == "fr" else words
 
     def number(self, value: float, decimals: int = 2) -> str:
         """`value` with at most `decimals` decimals; trailing zeros go."""
-        if not math.isfinite(value):
-            return "—" if math.isnan(value) else "−∞" if value < 0 else "∞"
-        digits = f"{round(value, decimals) + 0.0:,.{decimals}f}".replace("-", "−")  # + 0.0: there is no −0
-        if "." in digits:
-            digits = digits.rstrip("0").rstrip(".")
-        return digits.replace(",", NARROW).replace(".", ",") if self.language == "fr" else digits
+        return quantities.grouped(value, decimals, self.language, trimmed=True)
 
     def points(self, points: float, maximum: float) -> str:
         """Points out of a maximum: 14,5 / 20."""
         return f"{self.number(points)}{NO_BREAK}/{NO_BREAK}{self.number(maximum)}"
+
+    def reading(self, metric: Metric) -> str:
+        """A metric's value with the digits that its interval warrants, and its unit."""
+        return quantities.reading(metric, self.language)
+
+    def value(self, metric: Metric) -> str:
+        """The same without the unit."""
+        return quantities.value(metric, self.language)
+
+    def ends(self, metric: Metric) -> tuple[str, str] | None:
+        """Both ends of its interval, None where there is nothing uncertain to tell."""
+        return quantities.ends(metric, self.language)
+
+    def plain(self, value: float, unit: str, digits: int = quantities.PLAIN_DIGITS) -> str:
+        """A number that comes without an interval."""
+        return quantities.plain(value, unit, self.language, digits=digits)
+
+    def fact(self, fact: Fact) -> str:
+        """What was recorded beside a metric, with its unit."""
+        if isinstance(fact.value, float | int):
+            return self.plain(fact.value, fact.unit)
+        words = self.text(fact.value) if isinstance(fact.value, Text) else fact.value
+        return quantities.with_unit(words, fact.unit, self.language)
 
     def percent(self, share: float) -> str:
         """A share of 1 as whole per cent; only a true 0 or 1 is shown as 0 or 100."""
@@ -106,7 +114,7 @@ def wording(language: Language) -> Wording:
     tree = tomllib.loads((LOCALE / f"{language}.toml").read_text(encoding="utf-8"))
     sentences = dict(_flat(tree))
     if language == "fr":
-        sentences = {key: _with_french_spaces(sentence) for key, sentence in sentences.items()}
+        sentences = {key: with_french_spaces(sentence) for key, sentence in sentences.items()}
     return Wording(language, sentences)
 
 
@@ -115,9 +123,3 @@ def _flat(tree: Mapping[str, object], prefix: str = "") -> list[tuple[str, str]]
     for key, value in tree.items():
         pairs += _flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else [(prefix + key, str(value))]
     return pairs
-
-
-def _with_french_spaces(sentence: str) -> str:
-    for typed, typeset in FRENCH_SPACES.items():
-        sentence = sentence.replace(typed, typeset)
-    return sentence

@@ -1,11 +1,14 @@
 """For all tests: those that need a GPU say so; proofs of the oracle are gathered into the file that is asked for."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 
 from harness.doctor import gpu
+
+os.environ["BAREME_HOST"] = "0"  # no command is to leave a process in the background; tests of that one ask for it
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

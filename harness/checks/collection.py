@@ -8,13 +8,16 @@ import math
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from traceback import extract_tb
-from types import ModuleType
+from types import CodeType, ModuleType
 
 import pytest
 
 from harness.checks.declare import PREFIX, spec_of
+from harness.checks.measuring import METRICS
 from harness.errors import ConfigurationError
 from harness.records import CheckSpec, Visibility
 
@@ -26,6 +29,11 @@ SEEN_BY = {  # what a check of each visibility may build on: never on one that i
 }
 
 
+def fixtures_of(item: pytest.Item) -> Sequence[str]:
+    """The names of all fixtures that a test asks for, by itself or through another."""
+    return getattr(item, "fixturenames", ())
+
+
 @contextmanager
 def loaded(path: Path) -> Iterator[ModuleType]:
     """checks.py as a fresh module that is forgotten afterwards: nothing stays from one submission to the next.
@@ -34,12 +42,9 @@ def loaded(path: Path) -> Iterator[ModuleType]:
         ConfigurationError: it cannot be read, is not Python, defines a check twice, or raises.
     """
     try:
-        source = path.read_bytes()
-        tree = ast.parse(source, str(path))
-        code = compile(tree, str(path), "exec")
+        code = _compiled(path.read_bytes(), path)
     except (OSError, SyntaxError, ValueError) as error:
         raise ConfigurationError(f"{path} cannot be read: {error}", remedy="Correct the file.") from error
-    _refuse_twins(tree, path)
     module = ModuleType(MODULE)
     module.__file__ = str(path)
     sys.modules[MODULE] = module  # dataclasses and typing look their module up
@@ -53,6 +58,14 @@ def loaded(path: Path) -> Iterator[ModuleType]:
         yield module
     finally:
         sys.modules.pop(MODULE, None)
+
+
+@lru_cache(maxsize=8)
+def _compiled(source: bytes, path: Path) -> CodeType:
+    """The code of checks.py, once a process: it is run anew for each submission, but need not be compiled for each."""
+    tree = ast.parse(source, str(path))
+    _refuse_twins(tree, path)
+    return compile(tree, str(path), "exec")
 
 
 def specs_of(items: Sequence[pytest.Item], path: Path) -> dict[str, CheckSpec]:
@@ -69,7 +82,7 @@ def specs_of(items: Sequence[pytest.Item], path: Path) -> dict[str, CheckSpec]:
             raise ConfigurationError(problem, remedy='Put @check(points=..., fr="...", en="...") above it.')
         if spec.id not in specs:  # the second and further sets of parameters declare nothing new
             _refuse_bad_needs(spec, specs, path)
-        specs[spec.id] = spec
+        specs[spec.id] = replace(spec, measures=tuple(kind for kind in METRICS if kind in fixtures_of(item)))
     if not specs:
         raise ConfigurationError(f"{path} declares no check", remedy=f"Write a function {PREFIX}... with @check.")
     return specs

@@ -42,6 +42,7 @@ class Differential:
     """The fixture `differential`."""
 
     random: Random
+    shrinks: bool = True  # whether the input that is told is to be the smallest; else it is the first
 
     def __call__(
         self,
@@ -70,7 +71,7 @@ class Differential:
         seed = self.random.getrandbits(64)
         drawn = _drawn(inputs, examples, seed)
         first = next(trial.failing(drawn), None)
-        if first is not None and trial.worth_shrinking(first):
+        if first is not None and self.shrinks and trial.worth_shrinking(first):
             first = _shrunk(trial, inputs, first, examples=examples, seed=seed)
         if first is not None:
             raise trial.report(first)

@@ -4,17 +4,24 @@ An answer that is no value becomes a NoAnswer with the sentence for the student;
 Not covered: transport, limits and restarts (`kernel`), and what a right value is (`compare`).
 """
 
+import time
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from harness.checks.failures import Mismatch, NoAnswer
-from harness.checks.show import call_brief, clean
+from harness.checks.history import History, translated
+from harness.checks.show import call_brief, clean, is_tensor
 from harness.kernel.contract import Answer, Call, Handle, Notebook
-from harness.records import Outcome, StudentError, Text
+from harness.metrics.contract import Timing
+from harness.records import CellRun, Outcome, Reading, StudentError, Text
 
 REMEMBERED = 512  # values whose call a message can still name
+HEAVY_BYTES = 2**20  # of an array: larger ones are not kept for that, the distributions of a model are gigabytes
 PARTS = 8  # of a returned tuple that a message can name: `f(x)[1]`
 ENDINGS = {
     Outcome.TIMEOUT: Text("ne se termine pas dans le temps accordé", "did not finish in the time allowed"),
@@ -23,6 +30,16 @@ ENDINGS = {
     Outcome.POLICY: Text("fait ce que le devoir interdit", "does what the assignment forbids"),
     Outcome.FAILED: Text("ne renvoie pas de simples données", "does not return plain data"),
 }
+KEEP, NULL = "bareme_keep", "bareme_null"  # defined in the baseline kernel only, see NULL_CALLS
+NULL_CALLS = f"""
+def {KEEP}(answer):
+    global bareme_kept
+    bareme_kept = answer
+
+def {NULL}(*arguments):
+    return bareme_kept
+"""  # a cell: calls with the same bytes in and out, and no work
+UNKNOWN_NAME = "NameError"  # what a function raises that needs a name which no cell came to define
 WROTE = Text("modifie son argument ; travaillez sur une copie", "changes its argument; work on a copy")
 
 
@@ -45,8 +62,14 @@ class _Made:
 class Conversation:
     """Everything asked of one notebook by one check, and what it answered."""
 
-    def __init__(self, notebook: Notebook) -> None:
-        """`notebook` has run its cells."""
+    def __init__(self, notebook: Notebook, history: History | None = None, *, failed: CellRun | None = None) -> None:
+        """`notebook` has run its cells; `history` takes what is asked of it, None where it has no twins.
+
+        `failed` is the first of the cells that failed: names that are missing later are often those it had to define.
+        """
+        self.history = history
+        self._failed = failed
+        self.calls = 0  # made so far
         self.answered = False  # whether student code has answered at all: the evidence without which nothing passes
         self._notebook = notebook
         self._made: deque[_Made] = deque(maxlen=REMEMBERED)
@@ -56,8 +79,15 @@ class Conversation:
         """One round trip."""
         answers = self._notebook.call(calls)
         self._trips += 1
+        self.calls += len(calls)
+        if self.history is not None:
+            self.history.add(calls, answers)
         self.answered = self.answered or any(answer.outcome is Outcome.PASSED for answer in answers)
         return answers
+
+    def reading(self) -> Reading:
+        """What the kernel has used so far."""
+        return self._notebook.reading()
 
     def value(self, call: Call, answer: Answer) -> Any:
         """What came back.
@@ -71,6 +101,8 @@ class Conversation:
             raise trouble
         shown = call_brief(full_name(call), call.args, call.kwargs)
         value = _wrapped(answer.value, self)
+        if (isinstance(value, np.ndarray) or is_tensor(value)) and value.nbytes > HEAVY_BYTES:
+            return value
         self._made.append(_Made(value, shown, self._trips))
         if isinstance(value, tuple | list) and len(value) <= PARTS:
             self._made.extend(_Made(part, f"{shown}[{i}]", self._trips) for i, part in enumerate(value))
@@ -80,7 +112,9 @@ class Conversation:
         """Why `answer` is none, None when it is one."""
         shown = call_brief(full_name(call), call.args, call.kwargs)
         if answer.outcome is Outcome.MISSING and call.target is None:
-            return NoAnswer(Outcome.MISSING, self._missing(call.name))
+            return NoAnswer(Outcome.MISSING, self._with_failed_cell(self._missing(call.name)))
+        if answer.error is not None and answer.error.name == UNKNOWN_NAME:
+            return NoAnswer(answer.outcome, self._with_failed_cell(_ending(shown, answer)))
         if answer.outcome is not Outcome.PASSED:
             return NoAnswer(answer.outcome, _ending(shown, answer))
         if answer.arguments_changed and not call.in_place:
@@ -100,6 +134,17 @@ class Conversation:
         en = f" Did you mean `{there[0]}`?" if there else ""
         return Text(
             f"`{name}` n'est pas défini dans votre notebook.{fr}", f"`{name}` is not defined in your notebook.{en}"
+        )
+
+    def _with_failed_cell(self, text: Text) -> Text:
+        """`text`, and which cell failed first and why."""
+        if self._failed is None:
+            return text
+        ending = _cell_ending(self._failed)
+        number = self._failed.cell + 1
+        return Text(
+            f"{text.fr} La première cellule en échec est la cellule {number} : elle {ending.fr}.",
+            f"{text.en} The first cell that failed is cell {number}: it {ending.en}.",
         )
 
 
@@ -154,9 +199,62 @@ class Function:
         answers = self.conversation.ask(calls)
         return [self.conversation.value(*pair) for pair in zip(calls, answers, strict=True)]
 
+    @property
+    def twinned(self) -> bool:
+        """Whether a fresh kernel of the same notebook can be had."""
+        return self.conversation.history is not None
+
+    @contextmanager
+    def twin(self) -> Iterator["Function"]:
+        """The same function in a fresh kernel, asked what this check has asked; it ends with the context.
+
+        Raises:
+            NoAnswer: the notebook does not take the same course again.
+            ConfigurationError: it belongs to an object of another check.
+        """
+        if self.conversation.history is None:
+            raise LookupError("this notebook has no twins")
+        with self.conversation.history.twin() as (notebook, handles):
+            target = None if self._target is None else translated(self._target, handles)
+            yield Function(Conversation(notebook), self._name, target)
+
     def answers(self, arguments: Iterable[Any]) -> tuple[Answer, ...]:
         """Like `map`, but whatever became of each call: outcome, exception, output. Objects come back as handles."""
         return self.conversation.ask([self.prepared(args_of(each)) for each in arguments])
+
+    def timed(self, *args: Any) -> Timing:
+        """Call it once, alone in its request; wall time on this side, from before encoding to after decoding.
+
+        Raises:
+            NoAnswer, Mismatch: as a plain call does.
+        """
+        call = self.prepared(args)
+        began = time.perf_counter()
+        answer = self.conversation.ask([call])[0]
+        wall_s = time.perf_counter() - began
+        return Timing(self.conversation.value(call, answer), wall_s)
+
+    def reading(self) -> Reading:
+        """What the whole kernel has used so far, without asking it."""
+        return self.conversation.reading()
+
+    def null(self, args: Sequence[Any], answer: Any) -> Timing:
+        """The same bytes in and out and no work: for the baseline kernel, which alone can be trusted to do none."""
+        Function(self.conversation, KEEP)(answer)
+        return Function(self.conversation, NULL).timed(*args)
+
+    def committed(self, *args: Any) -> tuple[RemoteObject | None, Any]:
+        """Call it once and leave a matrix of floats in the kernel: the object that keeps it, and the whole answer.
+
+        The object is None where the answer names none. Neither is to be believed: see `metrics.commitment`.
+
+        Raises:
+            NoAnswer, Mismatch: as a plain call does.
+        """
+        call = replace(self.prepared(args), commit=True)
+        answer = self.conversation.value(call, self.conversation.ask([call])[0])
+        kept = answer[0] if isinstance(answer, tuple) and answer else None
+        return (kept if isinstance(kept, RemoteObject) else None), answer
 
     def in_place(self, *args: Any, **kwargs: Any) -> InPlace:
         """Call it once where the statement lets it change its arguments, and see what it left there."""
@@ -187,10 +285,23 @@ def _ending(shown: str, answer: Answer) -> Text:
     return Text(fr, en)
 
 
-def _raised(shown: str, error: StudentError) -> Text:
+def _cell_ending(run: CellRun) -> Text:
+    """How a cell ended, for the student."""
+    if run.outcome is Outcome.ERROR and run.error is not None:
+        said = _said(run.error)
+        return Text(f"lève {said.fr.rstrip('.')}", f"raised {said.en.rstrip('.')}")
+    return ENDINGS.get(run.outcome, Text("n'a pas été exécutée", "was not run"))
+
+
+def _said(error: StudentError) -> Text:
     what = clean(error.name, chars=80)
     message = clean(error.message)
-    fr, en = f"{what} : {message}" if message else what, f"{what}: {message}" if message else what
+    return Text(f"{what} : {message}", f"{what}: {message}") if message else Text(what, what)
+
+
+def _raised(shown: str, error: StudentError) -> Text:
+    said = _said(error)
+    fr, en = said.fr, said.en
     if error.cell is not None and error.line is not None:
         fr += f" (cellule {error.cell + 1}, ligne {error.line})"
         en += f" (cell {error.cell + 1}, line {error.line})"

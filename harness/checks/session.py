@@ -6,31 +6,40 @@ Not covered: what the checks are given and how they end (`plugin`).
 import importlib
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
+from typing import NamedTuple
 
 import pytest
 from hypothesis.configuration import set_hypothesis_home_dir
 
 from harness.checks.collection import loaded
+from harness.checks.measuring import METRICS
+from harness.checks.memo import Memo, RememberingOracle
 from harness.checks.plugin import Collector, Marker
 from harness.errors import ConfigurationError, InfrastructureError
-from harness.kernel.contract import Notebook
-from harness.records import CheckResult, CheckSpec
+from harness.kernel.contract import Notebook, nobody
+from harness.records import CellRun, CheckResult, CheckSpec, Metric
 
-# Parts of pytest that write files, print, or change the whole process (its logging, signal and exception hooks)
+# Parts of pytest that write files, print, or change the whole process (its logging, signal and exception hooks), and
+# those that add nothing to checks: each costs every submission a third of a millisecond
 UNWANTED = (
     "cacheprovider",
     "debugging",
     "doctest",
     "faulthandler",
     "junitxml",
+    "legacypath",
     "logging",
     "pastebin",
+    "reports",
+    "setuponly",
+    "setupplan",
     "stepwise",
+    "subtests",
     "terminal",
     "threadexception",
     "unraisableexception",
@@ -45,6 +54,8 @@ OPTIONS = (
     *(option for name in UNWANTED for option in ("-p", f"no:{name}")),
 )
 LAST = ("last_exc", "last_type", "last_value", "last_traceback")  # left in `sys` by pytest: hold the whole session
+# What is imported only when a check asks for it: fixture -> module
+LATE = {**METRICS, "same_distribution": "harness.statistics", "torch_rng": "torch"}
 ENVIRONMENT = ("PYTEST_ADDOPTS", "PYTEST_PLUGINS", "PYTEST_DEBUG")  # would reach into the session
 
 
@@ -56,6 +67,20 @@ class Bench:
     oracle: str  # module of right answers: "reference.ngram"
     slug: str
     seed: int = field(repr=False)  # of the run, secret
+    baseline: Callable[[], Notebook] | None = None  # opens the solution's notebook, its cells run and null calls there
+    memo: Memo | None = None  # remembers what the oracle answers; None: it is asked each time
+    # opens the student's notebook once more, its cells run, its calls numbered from the number given
+    twin: Callable[[int], Notebook] | None = None
+    failed: CellRun | None = None  # the first of the student's cells that failed, None when all went well
+    until_lost: bool = False  # the first check that loses points is the last one run; the others are skipped
+    first: Sequence[str] = ()  # with `until_lost`: checks to run before the others
+
+
+class Marks(NamedTuple):
+    """What the checks gave."""
+
+    checks: tuple[CheckResult, ...]
+    metrics: dict[str, Metric]
 
 
 def collect(path: Path) -> tuple[CheckSpec, ...]:
@@ -70,9 +95,25 @@ def collect(path: Path) -> tuple[CheckSpec, ...]:
         return tuple(collector.specs.values())
 
 
-def run(bench: Bench, notebook: Notebook, *, select: Sequence[str]) -> tuple[CheckResult, ...]:
-    """Run the checks whose ids are in `select`, and those they need, against `notebook`; results for `select`.
+def prepare(path: Path, oracle: str) -> None:
+    """Import what the checks at `path` will import when they are run, and the module `oracle`.
 
+    Raises:
+        ConfigurationError: checks.py or the oracle cannot be loaded.
+    """
+    _oracle(oracle)
+    with loaded(path) as module:
+        collector = Collector(path, module)
+        _pytest(collector, "--collect-only")
+    for fixture, needed in LATE.items():
+        if fixture in collector.fixtures:
+            importlib.import_module(needed)
+
+
+def run(bench: Bench, notebook: Notebook, *, select: Sequence[str], tell: Callable[[Marks], None] = nobody) -> Marks:
+    """Run the checks whose ids are in `select`, and those they need, against `notebook`; marks for `select`.
+
+    `tell` gets the marks of each of them as soon as it is over; what is returned says the same.
     What the student's code does is an outcome, never an exception.
 
     Raises:
@@ -85,9 +126,15 @@ def run(bench: Bench, notebook: Notebook, *, select: Sequence[str]) -> tuple[Che
             bench.checks,
             module,
             notebook=notebook,
-            oracle_module=_oracle(bench.oracle),
+            oracle_module=_remembering(_oracle(bench.oracle), bench.memo),
             labels=(bench.seed, bench.slug),
             selected=tuple(select),
+            open_baseline=bench.baseline,
+            open_twin=bench.twin,
+            failed=bench.failed,
+            until_lost=bench.until_lost,
+            first=bench.first,
+            tell=lambda result, metrics: tell(Marks((result,), metrics)),
         )
         _pytest(marker)
         unknown = set(select) - set(marker.specs)
@@ -96,13 +143,15 @@ def run(bench: Bench, notebook: Notebook, *, select: Sequence[str]) -> tuple[Che
             raise ConfigurationError(problem, remedy=f"Known: {', '.join(marker.specs)}.")
         if marker.interrupted:
             raise KeyboardInterrupt
-        return marker.results()
+        return Marks(marker.results(), marker.metrics())
 
 
 def _pytest(plugin: Collector, *options: str) -> None:
     with _closed_off():
         folder = plugin.path.resolve().parent
-        code = pytest.main([*OPTIONS, *options, f"--rootdir={folder}", str(plugin.path.resolve())], plugins=[plugin])
+        # --confcutdir: else every folder above is read as well, entry by entry, twice as long as all the rest takes
+        place = (f"--rootdir={folder}", f"--confcutdir={folder}", str(plugin.path.resolve()))
+        code = pytest.main([*OPTIONS, *options, *place], plugins=[plugin])
     if plugin.problem is not None:
         raise plugin.problem
     if code is pytest.ExitCode.USAGE_ERROR:
@@ -122,6 +171,10 @@ def _closed_off() -> Iterator[None]:
             set_hypothesis_home_dir(None)
             for name in LAST:
                 vars(sys).pop(name, None)
+
+
+def _remembering(oracle: ModuleType, memo: Memo | None) -> ModuleType:
+    return oracle if memo is None else RememberingOracle(oracle, memo)
 
 
 def _oracle(name: str) -> ModuleType:

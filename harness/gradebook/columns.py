@@ -35,7 +35,7 @@ class AnyText(TypeDecorator[str]):
 
 
 class Json(TypeDecorator[Any]):
-    """Lists and objects of strings, as JSON."""
+    """Lists and objects of strings and finite numbers, as JSON."""
 
     impl = PlainText
     cache_ok = True
@@ -61,14 +61,11 @@ class ExactFloat(TypeDecorator[float]):
     def process_bind_param(self, value: float | None, dialect: Dialect) -> float | str | None:
         if value is None or dialect.name != "sqlite":
             return value
-        bits = struct.pack(">d", value)
-        lost = math.isnan(value) or bits == struct.pack(">d", -0.0)
-        return BITS + bits.hex() if lost else float(value)
+        lost = math.isnan(value) or (value == 0 and math.copysign(1, value) < 0)
+        return bits_of(value) if lost else float(value)
 
     def process_result_value(self, value: float | str | None, dialect: Dialect) -> float | None:  # noqa: ARG002
-        if isinstance(value, str):
-            return float(struct.unpack(">d", bytes.fromhex(value.removeprefix(BITS)))[0])
-        return value
+        return None if value is None else exact_float(value)
 
 
 class UtcTime(TypeDecorator[datetime]):
@@ -86,6 +83,23 @@ class UtcTime(TypeDecorator[datetime]):
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
         return None if value is None else datetime.fromisoformat(value)
+
+
+def json_number(value: float) -> float | str:
+    """`value` as JSON can hold it: what is not finite as its bits."""
+    return float(value) if math.isfinite(value) else bits_of(value)
+
+
+def exact_float(stored: float | str) -> float:
+    """The float that was stored as itself or as its bits."""
+    if isinstance(stored, str):
+        return float(struct.unpack(">d", bytes.fromhex(stored.removeprefix(BITS)))[0])
+    return stored
+
+
+def bits_of(value: float) -> str:
+    """`value` as text that loses nothing."""
+    return BITS + struct.pack(">d", value).hex()
 
 
 def storable(text: str) -> str:

@@ -1,7 +1,7 @@
 """junit.xml: one suite a student, one case a check, for the pages of CI services.
 
 Each suite begins with a case `notebook` that passes only when the submission was marked: a notebook that could not be
-read, all its checks skipped, must not look green. Hidden checks show their outcome alone.
+read, all its checks skipped, must not look green. Hidden checks show their outcome alone, others what they measured.
 Not covered: writing the file (`exports`).
 """
 
@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
-from harness.records import CheckResult, Cohort, Graded, Language, Outcome, Status, Text
+from harness.records import CheckResult, Cohort, Graded, Language, Metric, Outcome, Status, Text
 from harness.visible import CATEGORIES, for_student
 
 # element in which an outcome is reported: "failure" is a wrong answer, "error" no answer
@@ -36,7 +36,7 @@ def junit_xml(cohort: Cohort, results: Sequence[Graded], language: Language, *, 
     """The content of junit.xml for the attempts of `cohort` that count, one for each student."""
     root = Element("testsuites", name=_xml(cohort.run.assignment))
     for graded in results:
-        _suite(root, for_student(graded, after_due=after_due), language)
+        _suite(root, for_student(graded, after_due=after_due, overrides=cohort.overrides), language)
     for element in (root, *root):
         _count(element)
     indent(root)
@@ -52,12 +52,23 @@ def _suite(root: Element, graded: Graded, language: Language) -> None:
         SubElement(notebook, kind, type=graded.status.value, message=sentence.in_language(language))
     for check in graded.checks:
         case = _case(suite, check.id, check.wall_s)
+        _measured(case, [(name, metric) for name, metric in graded.metrics.items() if metric.check == check.id])
         if check.outcome is not Outcome.PASSED:
             _report(case, check, language)
 
 
 def _case(suite: Element, name: str, wall_s: float) -> Element:
     return SubElement(suite, "testcase", classname=suite.attrib["name"], name=_xml(name), time=f"{wall_s:.3f}")
+
+
+def _measured(case: Element, metrics: Sequence[tuple[str, Metric]]) -> None:
+    """Each metric as a property: value, 95 % interval, unit."""
+    if not metrics:
+        return
+    properties = SubElement(case, "properties")
+    for name, metric in metrics:
+        value = f"{metric.value:.6g} [{metric.low:.6g}, {metric.high:.6g}] {metric.unit}".rstrip()
+        SubElement(properties, "property", name=_xml(name), value=_xml(value))
 
 
 def _report(case: Element, check: CheckResult, language: Language) -> None:

@@ -165,7 +165,34 @@ CREATE TABLE overrides (  -- decisions of the instructor; the last one on a stud
     ),
 )
 
-MIGRATIONS = (INITIAL, OVERRIDES)
+MEASUREMENTS = Migration(
+    "metrics name their check, their direction, their scale and what was recorded beside them",
+    (
+        # a comment inside a column's definition is kept in the file, one behind it is not
+        "ALTER TABLE metrics ADD COLUMN check_id /* that measured it */ TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE metrics ADD COLUMN title_fr TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE metrics ADD COLUMN title_en TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE metrics ADD COLUMN better /* lower, higher; NULL: from before this was recorded */ TEXT",
+        "ALTER TABLE metrics ADD COLUMN anchors /* JSON list, worst first: its scale */ TEXT NOT NULL DEFAULT '[]'",
+        "ALTER TABLE metrics ADD COLUMN facts /* JSON list: recorded beside it */ TEXT NOT NULL DEFAULT '[]'",
+        "ALTER TABLE metrics ADD COLUMN quarantine_fr /* why a person must look; NULL: need not */ TEXT",
+        "ALTER TABLE metrics ADD COLUMN quarantine_en TEXT",
+        "UPDATE metrics SET check_id = name, title_fr = name, title_en = name",
+    ),
+)
+
+NATURE = Migration(
+    "metrics say whether a clock decides their value, and whether their scale is logarithmic",
+    (
+        "ALTER TABLE metrics ADD COLUMN timed /* two runs of one notebook differ */ BOOLEAN NOT NULL DEFAULT FALSE",
+        "ALTER TABLE metrics ADD COLUMN logarithmic /* its scale is */ BOOLEAN NOT NULL DEFAULT FALSE",
+        # until now both were read off the unit
+        "UPDATE metrics SET timed = TRUE, logarithmic = TRUE WHERE unit = '×'",
+        "UPDATE metrics SET timed = TRUE WHERE unit IN ('s', 'ms', 'queries/s', 'J', 'J est.', 'gCO2e', 'gCO2e est.')",
+    ),
+)
+
+MIGRATIONS = (INITIAL, OVERRIDES, MEASUREMENTS, NATURE)
 
 
 def version_of(connection: Connection, name: str) -> int:

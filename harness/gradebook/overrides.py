@@ -72,5 +72,5 @@ def _with_points(check: CheckResult, points: float | None) -> CheckResult:
 
 
 def _score(graded: Graded, checks: Sequence[CheckResult]) -> float:
-    earned = [check.points for check in checks] + [metric.points for metric in graded.metrics.values()]
-    return max(0.0, math.fsum(earned) - graded.penalty)
+    # what a metric earned is in the points of the check that measured it
+    return max(0.0, math.fsum(check.points for check in checks) - graded.penalty)

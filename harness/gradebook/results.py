@@ -1,6 +1,6 @@
 """results.json: a run as others may read it, schema_version 1, the shape of results.schema.json.
 
-Publishable: of hidden checks the outcome alone, of the seed its fingerprint alone, nothing meant for the instructor.
+Publishable: of hidden checks the outcome and rounded points, of the seed its fingerprint, nothing for the instructor.
 Not covered: pages (`reports`), tables (`grades`), writing files (`exports`).
 """
 
@@ -11,7 +11,7 @@ from copy import deepcopy
 from dataclasses import asdict
 from typing import Any
 
-from harness.records import CheckResult, Cohort, Graded, Notice, RunInfo, Text
+from harness.records import CheckResult, Cohort, Graded, Metric, Notice, RunInfo, Text
 from harness.visible import for_student
 
 SCHEMA_VERSION = 1
@@ -24,7 +24,10 @@ def results(cohort: Cohort, *, after_due: bool) -> dict[str, Any]:
         "course": cohort.run.course,
         "assignment": cohort.run.assignment,
         "run": _run(cohort.run),
-        "submissions": [_submission(for_student(graded, after_due=after_due)) for graded in cohort.results],
+        "submissions": [
+            _submission(for_student(graded, after_due=after_due, overrides=cohort.overrides))
+            for graded in cohort.results
+        ],
     }
     return {key: _portable(value) for key, value in content.items()}
 
@@ -35,14 +38,31 @@ def encode(content: Mapping[str, Any]) -> bytes:
 
 
 def comparable(content: Mapping[str, Any]) -> dict[str, Any]:
-    """`content` without what differs between two runs that found the same: times and the run's id."""
+    """`content` without what differs between two runs that found the same: times, ids, and what a clock decides.
+
+    Of a check that measured something timed, and of all its metrics, only what was declared is compared, and the score
+    of its submission is not.
+    """
     same = deepcopy(dict(content))
     del same["run"]["id"], same["run"]["started"]
     for submission in same["submissions"]:
         del submission["seconds"]
-        for check in submission["checks"]:
+        metrics, checks = submission["metrics"], submission["checks"]
+        clocked = {metric["check"] for metric in metrics.values() if metric["timed"]}
+        for name, metric in metrics.items():
+            if metric["check"] in clocked:
+                metrics[name] = _keep(metric, "unit", "max_points", "check", "title")
+        for place, check in enumerate(checks):
             del check["seconds"]
+            if check["id"] in clocked:
+                checks[place] = _keep(check, "id", "title", "visibility", "max_points")
+        if clocked:
+            del submission["score"]
     return same
+
+
+def _keep(item: Mapping[str, Any], *keys: str) -> dict[str, Any]:
+    return {key: item[key] for key in keys}
 
 
 def _run(run: RunInfo) -> dict[str, Any]:
@@ -67,7 +87,7 @@ def _submission(graded: Graded) -> dict[str, Any]:
         "max_score": graded.max_score,
         "late": graded.late_s,
         "checks": [_check(check) for check in graded.checks],
-        "metrics": {name: asdict(metric) for name, metric in sorted(graded.metrics.items())},
+        "metrics": {name: _metric(metric) for name, metric in sorted(graded.metrics.items())},
         "seconds": asdict(graded.seconds),
         "policy": [_notice(notice) for notice in graded.policy],
         "output_truncated": graded.output_truncated,
@@ -85,6 +105,27 @@ def _check(check: CheckResult) -> dict[str, Any]:
         "message": None if check.message is None else _text(check.message),
         "counterexample": check.counterexample,
         "seconds": check.wall_s,
+    }
+
+
+def _metric(metric: Metric) -> dict[str, Any]:
+    return {
+        "value": metric.value,
+        "unit": metric.unit,
+        "low": metric.low,
+        "high": metric.high,
+        "baseline": metric.baseline,
+        "oracle": metric.oracle,
+        "points": metric.points,
+        "max_points": metric.max_points,
+        "check": metric.check,
+        "title": _text(metric.title),
+        "better": metric.better.value,
+        "anchors": [asdict(anchor) for anchor in metric.anchors],
+        "facts": [asdict(fact) for fact in metric.facts],
+        "quarantine": None if metric.quarantine is None else _text(metric.quarantine),
+        "timed": metric.timed,
+        "logarithmic": metric.logarithmic,
     }
 
 

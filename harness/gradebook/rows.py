@@ -1,6 +1,7 @@
 """Records to rows and back, field by field, nothing lost.
 
-Not covered: when rows are read or written (`store`), how single values are kept exactly (`columns`).
+Not covered: metrics (`metric_rows`), when rows are read or written (`store`), how single values are kept exactly
+(`columns`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,13 +10,13 @@ from typing import Any
 
 from sqlalchemy import RowMapping, Table
 
+from harness.gradebook.metric_rows import metric_from, metric_row
 from harness.gradebook.schema import cells, checks, metrics, notices
 from harness.records import (
     Candidate,
     CellRun,
     CheckResult,
     Graded,
-    Metric,
     Notice,
     Outcome,
     Override,
@@ -104,7 +105,7 @@ def part_rows(run_id: str, graded: Graded) -> dict[Table, list[dict[str, Any]]]:
     kinds = ((NOTICE, graded.notices), (POLICY, graded.policy))
     contents = {
         checks: [{"position": i, **_check_row(check)} for i, check in enumerate(graded.checks)],
-        metrics: [{"position": i, **_metric_row(*item)} for i, item in enumerate(graded.metrics.items())],
+        metrics: [{"position": i, **metric_row(*item)} for i, item in enumerate(graded.metrics.items())],
         cells: [{"position": i, **_cell_row(cell)} for i, cell in enumerate(graded.cells)],
         notices: [
             {"kind": kind, "position": i, **_notice_row(notice)}
@@ -126,7 +127,7 @@ def graded_from(row: RowMapping, parts: Mapping[Table, Sequence[RowMapping]]) ->
         late_s=row["late_s"],
         penalty=row["penalty"],
         checks=tuple(_check_from(part) for part in parts[checks]),
-        metrics={part["name"]: _metric_from(part) for part in parts[metrics]},
+        metrics={part["name"]: metric_from(part) for part in parts[metrics]},
         cells=tuple(_cell_from(part) for part in parts[cells]),
         notices=tuple(_notice_from(part) for part in parts[notices] if part["kind"] == NOTICE),
         policy=tuple(_notice_from(part) for part in parts[notices] if part["kind"] == POLICY),
@@ -194,33 +195,6 @@ def _check_from(row: RowMapping) -> CheckResult:
         message=None if row["message_fr"] is None else Text(row["message_fr"], row["message_en"]),
         counterexample=row["counterexample"],
         wall_s=row["wall_s"],
-    )
-
-
-def _metric_row(name: str, metric: Metric) -> Row:
-    return {
-        "name": name,
-        "value": metric.value,
-        "unit": metric.unit,
-        "low": metric.low,
-        "high": metric.high,
-        "baseline": metric.baseline,
-        "oracle": metric.oracle,
-        "points": metric.points,
-        "max_points": metric.max_points,
-    }
-
-
-def _metric_from(row: RowMapping) -> Metric:
-    return Metric(
-        value=row["value"],
-        unit=row["unit"],
-        low=row["low"],
-        high=row["high"],
-        baseline=row["baseline"],
-        oracle=row["oracle"],
-        points=row["points"],
-        max_points=row["max_points"],
     )
 
 

@@ -109,6 +109,16 @@ metrics = _part(
     Column("oracle", ExactFloat),
     Column("points", ExactFloat, nullable=False),
     Column("max_points", ExactFloat, nullable=False),
+    Column("check_id", AnyText, nullable=False),
+    Column("title_fr", AnyText, nullable=False),
+    Column("title_en", AnyText, nullable=False),
+    Column("better", AnyText),
+    Column("anchors", Json, nullable=False),
+    Column("facts", Json, nullable=False),
+    Column("quarantine_fr", AnyText),
+    Column("quarantine_en", AnyText),
+    Column("timed", Boolean, nullable=False),
+    Column("logarithmic", Boolean, nullable=False),
 )
 
 cells = _part(

@@ -1,7 +1,7 @@
 """The gradebook: every run and each result in it, kept exactly, and the instructor's decisions on top.
 
-Each call is one transaction, and when it returns what it wrote is on the disk: neither the end of the process nor a
-power cut (as far as the disk keeps its word) takes it back.
+Each call is one transaction, and when it returns, no end of the process takes back what it wrote. Once the gradebook is
+closed, no power cut does (as far as the disk keeps its word).
 Not covered: what is published of it (`exports`), how the database is opened (`database`).
 """
 

@@ -2,6 +2,6 @@
 
 from harness.intake.find import find, select
 from harness.intake.names import safe_name
-from harness.intake.read import read
+from harness.intake.read import prepare, read
 
-__all__ = ["find", "read", "safe_name", "select"]
+__all__ = ["find", "prepare", "read", "safe_name", "select"]

@@ -49,6 +49,11 @@ def read(candidate: Candidate, *, policy: Policy, entry_points: Sequence[str] = 
     return Submission(candidate, repaired.cells, beside.contents, notices, broken)
 
 
+def prepare(policy: Policy) -> None:
+    """Look up what `policy` allows where it is looked up once for all: in a process that others are forked from."""
+    importable(policy.packages)
+
+
 @contextmanager
 def _opened(candidate: Candidate) -> Iterator[Files]:
     if candidate.member is None:

@@ -1,7 +1,8 @@
-"""Jupyter kernels in a sandbox, and the wire between them and the grader."""
+"""Jupyter kernels in a sandbox, and the wire between them and the grader.
 
-from harness.kernel.contract import Answer, Call, Handle, Notebook
-from harness.kernel.live import LiveNotebook
-from harness.kernel.starts import Plan
+What stands here is their contract, without what it takes to start one: that is in `live`.
+"""
 
-__all__ = ["Answer", "Call", "Handle", "LiveNotebook", "Notebook", "Plan"]
+from harness.kernel.contract import Answer, Call, Handle, Notebook, nobody
+
+__all__ = ["Answer", "Call", "Handle", "Notebook", "nobody"]

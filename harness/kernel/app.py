@@ -1,52 +1,71 @@
 """The kernel itself, inside the sandbox: ipykernel over fixed IPC sockets, without what a marked notebook never needs.
 
-Left out: heartbeat, history file, debugger, subshells, connection file, rich outputs, colours, TCP.
-Not covered: answering the grader (probe), rules (guard), what Colab or pip expect to find (shims).
+It starts in two steps, cold as warm: `prepare` builds all that opens nothing and depends on no submission, and is done
+before a fork where there is one; `run` opens sockets and streams, and is the kernel.
+Left out: control, stdin, heartbeat, history file, debugger, subshells, connection file, rich outputs, colours, TCP.
+Not covered: answering the grader (probe), rules (guard), what Colab or pip expect to find (shims), loading libraries
+ahead and what must not be shared by two kernels (ahead).
 """
 
 # ipykernel and IPython declare few types, hence:
 # mypy: disable-error-code="no-untyped-call"
 
+import atexit
 import faulthandler
 import json
 import os
 import sys
 import threading
+import uuid
 import warnings
-from collections.abc import Iterator
+from collections.abc import Sequence
 from typing import Any
 
+import IPython.core.logger  # noqa: F401  (this and the next two would be loaded by the first event loop, cell, error)
+import pygments.formatters.terminal256  # type: ignore[import-untyped]  # noqa: F401
+import tornado.platform.asyncio  # noqa: F401
 import zmq
 from ipykernel.compiler import XCachingCompiler
-from ipykernel.iostream import IOPubThread, OutStream
+from ipykernel.displayhook import ZMQDisplayHook
+from ipykernel.iostream import IOPubThread
 from ipykernel.ipkernel import IPythonKernel
 from ipykernel.kernelapp import IPKernelApp
 from IPython.core.formatters import DisplayFormatter
 from traitlets import Type
 from traitlets.config import Config
+from zmq.eventloop.zmqstream import ZMQStream
 
-from . import guard, probe, randomness, shims
+from . import ahead, guard, probe, randomness, shims
 from .protocol import MESSAGE, PORTS, REQUEST, SOCKETS, cell_name, utf8
+from .streams import STREAMS
 
-PIECE = 2**16  # characters of output in one message: far below what the grader accepts
 SHOWN = 2**16  # characters of one displayed object
 SCRATCH = {"IPYTHONDIR": "ipython", "MPLCONFIGDIR": "matplotlib"}  # folders that libraries write to
 NO_LIMIT = sys.maxsize
+LINGER_MS = 1000  # as ipykernel: for what a kernel that ends by itself has still to send
+
+
+def prepare(forbidden: Sequence[str]) -> None:
+    """Build the kernel, up to what only its own process can do; the rules about `forbidden` names hold from now on."""
+    _set_environment()
+    KernelApp.instance(config=_config()).build(forbidden)
 
 
 def run(settings: str) -> None:
     """Run the kernel until it ends; `settings` is JSON, see `provisioner.settings`."""
-    values = json.loads(settings)
-    for variable, name in SCRATCH.items():
-        os.environ[variable] = os.path.join(os.environ["TMPDIR"], name)  # noqa: PTH118
-    os.environ["MPLBACKEND"] = "agg"
-    app = KernelApp.instance(config=_config())
-    app.settings = values
-    app.initialize(argv=[])
+    _set_environment()  # a forked kernel has an environment of its own
+    app = KernelApp.instance()
+    app.open(json.loads(settings))
     descriptor = int(os.environ.pop("BAREME_READY_FD"))
     os.write(descriptor, b"1")
     os.close(descriptor)
     app.start()
+
+
+def _set_environment() -> None:
+    for variable, name in SCRATCH.items():
+        os.environ[variable] = os.path.join(os.environ["TMPDIR"], name)  # noqa: PTH118
+    os.environ["MPLBACKEND"] = "agg"
 
 
 def _config() -> Config:
@@ -57,6 +76,7 @@ def _config() -> Config:
     config.Completer.use_jedi = False
     config.Session.copy_threshold = NO_LIMIT  # replies are copied: the next call may change the arrays they show
     config.IPKernelApp.log_level = 50
+    config.Kernel["_execute_sleep"] = 0.0  # for clients that stop listening at the reply; ours waits for "idle"
     return config
 
 
@@ -78,26 +98,6 @@ class CellCompiler(XCachingCompiler):
 
     def get_code_name(self, raw_code: str, code: str, number: int) -> str:  # noqa: ARG002
         return cell_name(raw_code)
-
-
-class CappedStream(OutStream):
-    """Passes output on in pieces until the notebook's allowance is used up, then drops it."""
-
-    left = 0  # characters, of both streams together
-
-    def write(self, string: str) -> int:
-        if not isinstance(string, str):
-            raise TypeError(f"write() argument must be str, not {type(string).__name__}")
-        kept = utf8(string[: CappedStream.left])
-        CappedStream.left -= len(kept)
-        if kept:
-            super().write(kept)
-        return len(string)
-
-    def _flush_buffers(self) -> Iterator[tuple[dict[str, Any], str]]:
-        for parent, text in super()._flush_buffers():
-            for start in range(0, len(text), PIECE):
-                yield parent, text[start : start + PIECE]
 
 
 class TextFormatter(DisplayFormatter):
@@ -142,10 +142,45 @@ class Kernel(IPythonKernel):
 
 
 class KernelApp(IPKernelApp):
-    """Builds the kernel from the settings that it is given, without a file."""
+    """Builds the kernel from what it is given, without a file, and opens it from its settings."""
 
     name = "bareme-kernel"
     settings: dict[str, Any]
+    forbidden: tuple[str, ...]
+
+    def build(self, forbidden: Sequence[str]) -> None:
+        """What opens nothing: IPython's shell with its magics, the shims, the guard."""
+        self.forbidden = tuple(forbidden)
+        super(IPKernelApp, self).initialize(argv=[])  # IPython's part; ipykernel's is what follows here and in `open`
+        with STREAMS:
+            self.init_kernel()
+            self.init_shell()
+            self.init_extensions()
+            self.init_code()
+        guard.install(forbidden, after_import=randomness.AFTER_IMPORT)
+
+    def open(self, settings: dict[str, Any]) -> None:
+        """What belongs to one kernel: its identity, sockets, threads, streams, seeds.
+
+        Raises:
+            ValueError: it was built for other rules.
+        """
+        if tuple(settings["forbidden"]) != self.forbidden:
+            raise ValueError(f"prepared for other rules: {self.forbidden}, not {settings['forbidden']}")
+        self.settings = settings
+        profile = self.kernel.profile_dir  # a forked kernel has a folder for scratch of its own
+        os.makedirs(profile.location, exist_ok=True)  # noqa: PTH103
+        profile.check_dirs()
+        self.init_connection_file()
+        self.init_sockets()
+        self.init_io()
+        self.init_signal()
+        self.init_path()
+        self.connect_kernel()
+        ahead.renew()
+        randomness.seed(settings["cell_seed"])
+        sys.stdout.flush()  # what was written until now belongs to no cell
+        sys.stderr.flush()
 
     def init_connection_file(self) -> None:
         self.transport = "ipc"
@@ -154,16 +189,15 @@ class KernelApp(IPKernelApp):
             setattr(self, channel, port)
         self.session.key = self.settings["key"].encode("ascii")
 
-    def write_connection_file(self, **kwargs: Any) -> None:
-        """Nobody else connects."""
-
-    def init_heartbeat(self) -> None:
-        """The sandbox knows whether the process lives."""
-
-    def init_control(self, context: Any) -> None:
-        super().init_control(context)
-        self.shell_channel_thread = NoSubshells()
-        self.shell_socket.sndhwm = 0  # a batch's answers are never dropped, however many wait
+    def init_sockets(self) -> None:
+        """Shell, whose answers are never dropped however many wait, and output."""
+        self.context = zmq.Context()
+        self.context.linger = LINGER_MS
+        atexit.register(self.close)
+        self.shell_socket = self.context.socket(zmq.ROUTER)
+        self.shell_socket.sndhwm = 0
+        self._bind_socket(self.shell_socket, self.shell_port)
+        self.init_iopub(self.context)
 
     def init_iopub(self, context: Any) -> None:
         self.iopub_socket = context.socket(zmq.XPUB)
@@ -176,25 +210,21 @@ class KernelApp(IPKernelApp):
         os.register_at_fork(after_in_child=_plain_streams)
 
     def init_io(self) -> None:
-        CappedStream.left = self.settings["output_characters"]
-        self.outstream_class = f"{__name__}.{CappedStream.__name__}"
-        super().init_io()
+        STREAMS.open(self.session, self.iopub_thread, characters=self.settings["output_characters"])
+        self.displayhook = sys.displayhook = ZMQDisplayHook(self.session, self.iopub_socket)
+        self.displayhook.get_execution_count = lambda: self.kernel.execution_count
+        self.patch_io()
         faulthandler.enable(file=sys.stderr.fileno())  # past the capture, to the sandbox's own error stream
-
-    def init_pdb(self) -> None:
-        """Nobody debugs."""
 
     def init_path(self) -> None:
         """The working folder comes last: a student's `torch.py` does not stand in for torch."""
         sys.path.append(os.getcwd())  # noqa: PTH109
 
-    def init_gui_pylab(self) -> None:
-        """Nobody watches."""
-
     def init_kernel(self) -> None:
-        self.kernel_class = Kernel
         sys.modules["debugpy"] = None  # type: ignore[assignment]  # not to be imported: a fifth of the start-up time
-        super().init_kernel()
+        self.kernel = Kernel.instance(
+            parent=self, log=self.log, profile_dir=self.profile_dir, shell_channel_thread=NoSubshells()
+        )
         del sys.modules["debugpy"]
 
     def init_shell(self) -> None:
@@ -203,9 +233,18 @@ class KernelApp(IPKernelApp):
         self.shell.display_formatter = TextFormatter(parent=self.shell)
         shims.install()
         warnings.filterwarnings("ignore", message=".*is non-interactive, and thus cannot be shown")  # plt.show()
-        guard.install(self.settings["forbidden"], after_import=randomness.AFTER_IMPORT)
-        randomness.seed(self.settings["cell_seed"])
-        self.kernel.shell_handlers[REQUEST] = probe.Probe(self.kernel, device=self.settings["device"]).answer
+
+    def connect_kernel(self) -> None:
+        """Give the kernel, which was built without, what has been opened since."""
+        kernel, shell = self.kernel, self.kernel.shell
+        shell.init_sys_modules()  # once more: what started this script stands there as `__main__`
+        kernel.ident = str(uuid.uuid4())
+        kernel.session = shell.displayhook.session = shell.display_pub.session = self.session
+        kernel.iopub_thread = self.iopub_thread
+        kernel.iopub_socket = shell.displayhook.pub_socket = shell.display_pub.pub_socket = self.iopub_socket
+        kernel.shell_stream = ZMQStream(self.shell_socket)
+        shell.displayhook.topic = kernel._topic("execute_result")  # noqa: SLF001
+        kernel.shell_handlers[REQUEST] = probe.Probe(kernel, device=self.settings["device"]).answer
 
 
 def _plain_streams() -> None:

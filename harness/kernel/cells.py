@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import nbformat
+import zmq
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionComplete, DeadKernelError
 
@@ -49,9 +50,9 @@ class Runner(NotebookClient):
 
     def __init__(self, kernel: RunningKernel, cell: Cell, output: Output) -> None:
         """Ready to run `cell`; what it prints counts against `output`."""
-        node = nbformat.v4.new_code_cell(cell.source)
+        node = {"cell_type": "code", "source": cell.source, "metadata": {}, "outputs": []}
         super().__init__(
-            nbformat.v4.new_notebook(cells=[node]),
+            nbformat.from_dict({"cells": [node], "metadata": {}}),  # made here: there is nothing to validate
             km=kernel.manager,
             allow_errors=True,
             record_timing=False,
@@ -121,20 +122,28 @@ async def run_cell(
 async def _outcome(kernel: RunningKernel, runner: Runner, seconds: float) -> Outcome | None:
     """How the run ended from outside; None when there is a reply."""
     running = asyncio.ensure_future(runner.run())
-    await asyncio.wait({running, kernel.died}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-    outcome = None
-    if not running.done() and not kernel.died.done():
+    try:
+        await asyncio.wait({running, kernel.died}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    except asyncio.CancelledError:  # Ctrl-C: left alone, it would complain of the kernel's death on the terminal
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        raise
+    overran = not running.done() and not kernel.died.done()
+    if overran:
         await kernel.interrupt(running)
-        outcome = Outcome.TIMEOUT
     elif not running.done():
         await asyncio.wait({running}, timeout=DRAIN_S)
-        outcome = None if running.done() else kernel.cause()
+    answered = running.done()
     running.cancel()
     try:
         await running
     except (DeadKernelError, asyncio.CancelledError):
-        return outcome or kernel.cause()
-    return outcome
+        answered = False
+    except zmq.Again:  # it has closed its end, and hears of no cell any more
+        kernel.end()
+        answered = False
+    cause = None if answered else kernel.cause()
+    return Outcome.TIMEOUT if overran else cause
 
 
 def _outcome_of_reply(reply: Mapping[str, Any], report: Report) -> Outcome:

@@ -16,6 +16,7 @@ import zmq
 import zmq.asyncio
 from jupyter_client.asynchronous.client import AsyncKernelClient
 from jupyter_client.channels import AsyncZMQSocketChannel
+from jupyter_client.connect import channel_socket_types
 from traitlets import Type
 
 from harness.kernel.wire import CAPS
@@ -85,12 +86,16 @@ class Client(AsyncKernelClient):
     shell_channel_class = Type(Channel)
     iopub_channel_class = Type(Channel)
 
-    def connect_shell(self, identity: bytes | None = None) -> zmq.Socket[Any]:
-        self.context.setsockopt(zmq.MAXMSGSIZE, SHELL_BYTES)
-        self.context.setsockopt(zmq.RCVHWM, 0)  # answers are asked for, one by one
-        return super().connect_shell(identity)
-
-    def connect_iopub(self, identity: bytes | None = None) -> zmq.Socket[Any]:
-        self.context.setsockopt(zmq.MAXMSGSIZE, JSON_BYTES)
-        self.context.setsockopt(zmq.RCVHWM, WAITING)
-        return super().connect_iopub(identity)
+    def _create_connected_socket(self, channel: str, identity: bytes | None = None) -> zmq.Socket[Any]:
+        """As its base class, which lets what cannot reach a dead kernel any more hold up the end for a second."""
+        sock = self.context.socket(channel_socket_types[channel])
+        sock.linger = 0
+        if channel == "shell":
+            sock.maxmsgsize, sock.rcvhwm = SHELL_BYTES, 0  # answers are asked for, one by one
+            sock.sndtimeo = 0  # once a kernel has closed its end, a send would wait for ever
+        else:
+            sock.maxmsgsize, sock.rcvhwm = JSON_BYTES, WAITING
+        if identity:
+            sock.identity = identity
+        sock.connect(self._make_url(channel))
+        return sock

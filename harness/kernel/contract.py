@@ -5,11 +5,11 @@ Values that cross are None, bool, int, float, str, bytes, list, tuple, dict, Num
 `Handle`s, rebuilt from raw bytes as exactly these types.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from harness.records import Execution, Notice, Outcome, StudentError
+from harness.records import CellRun, Execution, Notice, Outcome, Reading, StudentError
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,9 @@ class Call:
     in_place: bool = (
         False  # the entry point may change its arguments; their final values come back in `Answer.arguments`
     )
+    # a matrix of floats stays in the kernel: (handle, dtype, shape, SHA-256 of each row) comes instead, and `gather`,
+    # `take` and `release` of the handle can be called (docs/kernel.md)
+    commit: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +53,15 @@ class Answer:
     violations: tuple[Notice, ...] = ()  # rules that the call broke
 
 
+def nobody(_: object) -> None:
+    """Whom news is told where nobody wants it."""
+
+
 class Notebook(Protocol):
     """A notebook in its kernel, as the grader sees it. Raises InfrastructureError when our side fails, nothing else."""
 
-    def run_cells(self) -> Execution:
-        """Run every code cell once, starting the kernel again when a cell ends it."""
+    def run_cells(self, tell: Callable[[CellRun], None] = nobody) -> Execution:
+        """Run every code cell once, starting the kernel again when a cell ends it; each is told as soon as it ends."""
 
     def call(self, calls: Sequence[Call]) -> tuple[Answer, ...]:
         """Make `calls` in order, in one round trip where the kernel survives; one answer each.
@@ -68,6 +75,9 @@ class Notebook(Protocol):
 
     def defined(self, names: Sequence[str]) -> tuple[bool, ...]:
         """Whether each name is defined in the notebook's namespace now."""
+
+    def reading(self) -> Reading:
+        """What the kernel has used until now; zeros where none lives. No request is made of it."""
 
     def close(self) -> None:
         """End the kernel and everything it started."""

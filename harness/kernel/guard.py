@@ -12,12 +12,13 @@ import builtins
 import importlib
 import importlib.abc
 import importlib.machinery
+import importlib.util
 import os
 import sys
 import sysconfig
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import FrameType, ModuleType
-from typing import Any
+from typing import Any, Protocol
 
 from . import operators
 from .protocol import VIOLATIONS
@@ -38,11 +39,18 @@ CELL = "<cell-"  # file names of cells, see protocol.cell_name
 AfterImport = Mapping[str, Callable[[ModuleType], None]]
 
 
+class Writable(Protocol):
+    """A stream."""
+
+    def write(self, text: str, /) -> int: ...
+
+
 class PolicyViolation(BaseException):
     """A rule of the assignment was broken. Not an Exception: `except Exception` does not hide it."""
 
 
 _violations: list[dict[str, Any]] = []
+_told_later: dict[str, Sequence[tuple[Writable, str]]] = {}  # by module, see tell_later
 
 
 def take_violations() -> list[dict[str, Any]]:
@@ -50,6 +58,12 @@ def take_violations() -> list[dict[str, Any]]:
     taken = _violations[:]
     _violations.clear()
     return taken
+
+
+def tell_later(module: str, said: Sequence[tuple[Writable, str]]) -> None:
+    """Write what `module` printed while it was loaded ahead, once the notebook imports it: then it would have."""
+    if said:
+        _told_later[module] = said
 
 
 def install(forbidden: Iterable[str], *, after_import: AfterImport) -> None:
@@ -177,10 +191,13 @@ class Announcing(importlib.abc.Loader):
 def _wrap_import(forbidden: Names) -> None:
     """Refuse to students what is loaded already, which the import system hands out without asking a finder."""
     real_import, real_import_module = builtins.__import__, importlib.import_module
+    real_find_spec = importlib.util.find_spec
 
     def check(name: str) -> None:
         if forbidden.forbid(name) and not _asked_by_library():
             raise _violate(name)
+        for stream, text in _told_later.pop(name.partition(".")[0], ()):
+            stream.write(text)
 
     def guarded_import(name: str, *args: Any, **kwargs: Any) -> Any:
         check(name)
@@ -193,8 +210,17 @@ def _wrap_import(forbidden: Names) -> None:
         check(name)
         return real_import_module(name, package)
 
+    def guarded_find_spec(name: str, package: str | None = None) -> importlib.machinery.ModuleSpec | None:
+        try:
+            return real_find_spec(name, package)
+        except ModuleNotFoundError as error:
+            if error.name == name and forbidden.forbid(name):  # as `Finder.refuse` says it: here it is no error
+                return None
+            raise
+
     builtins.__import__ = guarded_import
     importlib.import_module = guarded_import_module
+    importlib.util.find_spec = guarded_find_spec
 
 
 def _from_list(args: Sequence[Any], kwargs: Mapping[str, Any]) -> Sequence[str]:
@@ -224,6 +250,8 @@ class Forbidden:
 
 def _forbid_members(module: ModuleType, names: Sequence[str]) -> None:
     """Put something that refuses in the place of each of `names`, and of the same object under other names."""
+    if module.__name__ == "torch":
+        operators.compile_ahead(module, names)
     replacements: dict[int, Forbidden] = {}
     for name in names:
         owner, attribute, real = _resolve(module, name)

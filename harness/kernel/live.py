@@ -5,17 +5,17 @@ Not covered: starting kernels (`starts`), one start (`running`), one cell (`cell
 """
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Self, TypeVar
 
 from harness.errors import InfrastructureError
 from harness.kernel import wire
 from harness.kernel.cells import Output, run_cell
-from harness.kernel.contract import Answer, Call, Handle
+from harness.kernel.contract import Answer, Call, Handle, nobody
 from harness.kernel.reports import ended, ended_by
 from harness.kernel.running import Exchange, RunningKernel
 from harness.kernel.starts import Clock, Plan, Starts
-from harness.records import Cell, CellRun, Execution, Notice, Outcome, StudentError
+from harness.records import Cell, CellRun, Execution, Notice, Outcome, Reading, StudentError
 from harness.sandbox.contract import Sandbox
 
 FATAL = {Outcome.MEMORY, Outcome.CRASHED}  # a call that ends so has cost a kernel
@@ -32,13 +32,13 @@ class StaleHandle(Exception):
 class LiveNotebook:
     """A notebook in its sandboxed kernel; see `contract.Notebook`. Use it from one thread, and close it."""
 
-    def __init__(self, plan: Plan, sandbox: Sandbox) -> None:
-        """Nothing is started before something is asked."""
+    def __init__(self, plan: Plan, sandbox: Sandbox, *, calls_before: int = 0) -> None:
+        """Nothing is started before something is asked; calls are numbered from `calls_before`."""
         self._plan = plan
         self._loop = asyncio.Runner()
         self._clock = Clock(plan.limits.wall_s)
         self._starts = Starts(plan, sandbox, self._clock)
-        self._calls = 0  # asked so far: numbers their seeds
+        self._calls = calls_before  # asked so far: numbers their seeds
         self._violations: dict[Notice, None] = {}  # an ordered set
         self._closed = False
 
@@ -48,9 +48,26 @@ class LiveNotebook:
     def __exit__(self, *exception: object) -> None:
         self.close()
 
-    def run_cells(self) -> Execution:
-        """Run every code cell once, starting the kernel again when a cell ends it."""
-        return self._do(self._run_cells())
+    def run_cells(self, tell: Callable[[CellRun], None] = nobody) -> Execution:
+        """Run every code cell once, starting the kernel again when a cell ends it; each is told as soon as it is over.
+
+        The submission's clock stands still while somebody is told: a slow terminal costs the student nothing."""
+        left_s = self._clock.left_s
+        output = Output(self._plan.limits.output_bytes)
+        runs: list[CellRun] = []
+        for cell in self._plan.cells:
+            runs.append(self._do(self._run_cell(cell, output)))
+            tell(runs[-1])
+        usage = self._starts.usage()
+        return Execution(
+            cells=tuple(runs),
+            starts=self._starts.count,
+            wall_s=left_s - self._clock.left_s,
+            cpu_s=usage.cpu_s,
+            peak_memory_bytes=usage.peak_memory_bytes,
+            output_truncated=output.truncated,
+            violations=tuple(self._violations),
+        )
 
     def call(self, calls: Sequence[Call]) -> tuple[Answer, ...]:
         """Make `calls` in order; one answer each."""
@@ -66,6 +83,10 @@ class LiveNotebook:
         """Rules seen broken so far, by cells and calls."""
         return tuple(self._violations)
 
+    def reading(self) -> Reading:
+        """What the kernel has used until now; zeros where none lives. No request is made of it."""
+        return self._starts.reading()
+
     def close(self) -> None:
         """End the kernel and everything it started."""
         if not self._closed:
@@ -76,21 +97,6 @@ class LiveNotebook:
     def _do(self, work: Coroutine[Any, Any, ResultT]) -> ResultT:
         with self._clock:
             return self._loop.run(work)
-
-    async def _run_cells(self) -> Execution:
-        left_s = self._clock.left_s
-        output = Output(self._plan.limits.output_bytes)
-        runs = [await self._run_cell(cell, output) for cell in self._plan.cells]
-        usage = self._starts.usage()
-        return Execution(
-            cells=tuple(runs),
-            starts=self._starts.count,
-            wall_s=left_s - self._clock.left_s,
-            cpu_s=usage.cpu_s,
-            peak_memory_bytes=usage.peak_memory_bytes,
-            output_truncated=output.truncated,
-            violations=tuple(self._violations),
-        )
 
     async def _run_cell(self, cell: Cell, output: Output) -> CellRun:
         kernel = await self._starts.kernel(most=STARTS_FOR_CELLS)
@@ -212,7 +218,7 @@ def _encode(call: Call, seed: int, start: int) -> Parts:
             raise StaleHandle(call.name)
         return wire.Reference(value.id, value.type_name)
 
-    options = {"in_place": call.in_place, "seed": seed}
+    options = {"in_place": call.in_place, "seed": seed, "commit": call.commit}
     try:
         return wire.encode(("call", call.name, call.target, (tuple(call.args), dict(call.kwargs)), options), keep=keep)
     except (wire.WireError, wire.NotPlain) as error:

@@ -13,7 +13,7 @@ from typing import Any
 
 import zmq
 
-from . import guard, randomness, wire
+from . import guard, randomness, rows, wire
 from .protocol import FRAMES, MESSAGE, PRINTED, REPLY, utf8
 
 ABSENT = "Ce paquet n'est pas disponible dans ce devoir. / This package is not available in this assignment."
@@ -76,6 +76,8 @@ class Probe:
             before = None if options["in_place"] else wire.fingerprint((args, kwargs), keep=self.keep)
             randomness.seed(options["seed"])
             value = _use(function, name, args, kwargs)
+            if options["commit"]:
+                value = rows.promised(value)
             changed = before is not None and before != self.print_of((args, kwargs))
         except Missing:
             return "missing", None, None, False, None

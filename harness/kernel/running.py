@@ -12,6 +12,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+import zmq
+
 from harness.errors import InfrastructureError
 from harness.kernel import wire
 from harness.kernel.channels import Message
@@ -25,6 +27,7 @@ WELCOME = "iopub_welcome"
 CONNECT_S = 30.0  # from "ready" to the first answer; a few milliseconds as a rule
 INTERRUPT_S = 1.0  # how long code may take to heed an interrupt before the kernel is ended
 FAULT = re.compile(r"^Fatal Python error: ([A-Za-z ]{1,80})$", re.MULTILINE)  # as faulthandler writes it
+MARK_AGAIN = "Mark this submission again; where it happens often, with --kernels cold."
 DRAIN_S = 0.2  # after a death, for what had been sent before it
 
 
@@ -60,15 +63,19 @@ class RunningKernel:
         """
         asyncio.get_running_loop().add_reader(self.process.wait_fd(), self._on_death)
         self.client.start_channels(stdin=False, hb=False, control=False)
-        try:
-            async with asyncio.timeout(CONNECT_S):
-                while (await self.client.get_iopub_msg())["msg_type"] != WELCOME:
-                    pass
-        except TimeoutError as error:
-            raise InfrastructureError("a kernel does not answer", remedy="Mark with fewer jobs.") from error
+        welcomed = asyncio.ensure_future(self._welcomed())
+        await asyncio.wait({welcomed, self.died}, timeout=CONNECT_S, return_when=asyncio.FIRST_COMPLETED)
+        answered = welcomed.done() or self.died.done()
+        await _finish(welcomed)
+        if not answered:
+            raise InfrastructureError("a kernel does not answer", remedy="Mark with fewer jobs.")
         exchange = await self.exchange([wire.encode(("defined", ()))], seconds=CONNECT_S)
         if exchange.ended is not None:
             raise InfrastructureError("a kernel ended before it ran any code", remedy="Run `bareme doctor`.")
+
+    async def _welcomed(self) -> None:
+        while (await self.client.get_iopub_msg())["msg_type"] != WELCOME:
+            pass
 
     def _on_death(self) -> None:
         asyncio.get_running_loop().remove_reader(self.process.wait_fd())
@@ -92,16 +99,20 @@ class RunningKernel:
             exchange.overran = True
         elif not gathering.done():
             await asyncio.wait({gathering}, timeout=DRAIN_S)
-        if not gathering.done():
-            exchange.ended = exchange.ended or self.cause()
+        complete = gathering.done()
         await _finish(gathering)
+        if not complete:
+            cause = self.cause()
+            exchange.ended = exchange.ended or cause
         return exchange
 
     def _send(self, items: Sequence[Sequence[bytes | memoryview]]) -> Mapping[str, Any]:
         session = self.client.session
         content = {"nonce": secrets.token_hex(16), "parts": [len(item) for item in items]}
         buffers = [bytes(part) for item in items for part in item]
-        message: Mapping[str, Any] = session.send(self.client.shell_channel.socket, REQUEST, content, buffers=buffers)
+        message: Mapping[str, Any] = session.msg(REQUEST, content)
+        with suppress(zmq.Again):  # nobody is there any more to hear it: what waits for the answer will see
+            session.send(self.client.shell_channel.socket, message, buffers=buffers)
         return message
 
     async def _gather(self, request: Mapping[str, Any], expected: int, exchange: Exchange) -> None:
@@ -132,8 +143,15 @@ class RunningKernel:
             self.end()
 
     def cause(self) -> Outcome:
-        """Why the kernel died: a limit of the sandbox, or student code ended it."""
-        return self.process.exceeded() or Outcome.CRASHED
+        """Why the kernel died: a limit of the sandbox, or student code ended it, or we did.
+
+        Raises:
+            InfrastructureError: the sandbox ended under it; then no cell and no call is to blame.
+        """
+        cause = self.process.exceeded() or Outcome.CRASHED
+        if cause is Outcome.INFRASTRUCTURE:
+            raise InfrastructureError("the sandbox of a kernel ended under it", remedy=MARK_AGAIN)
+        return cause
 
     def last_fault(self) -> str:
         """How the process died where Python itself says so ("Segmentation fault"); student code can write this too."""

@@ -7,21 +7,22 @@ Not covered: one start (`running`), and what the kernel is wanted for (`live`).
 import hashlib
 import hmac
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Literal
 
 from harness.course import Limits, Policy
+from harness.errors import InfrastructureError
 from harness.kernel.cells import Output, run_cell
-from harness.kernel.provisioner import LAUNCHER, Manager, settings, trusted_files
+from harness.kernel.inside import LAUNCHER, packages, trusted_files
+from harness.kernel.provisioner import Manager, settings
 from harness.kernel.reports import Reader
 from harness.kernel.running import RunningKernel
-from harness.records import Cell, CellRun, Outcome
+from harness.records import Cell, CellRun, Device, Outcome, Reading
 from harness.sandbox.contract import Program, Sandbox, Usage
 
 STARTS = 40  # in all, each about a second; two for each check that ends it, and the wall time is a bound as well
 RUN_AGAIN_S = 2.0  # a cell that raised later than this is not run again: it would take as long, and raise again
-KERNEL_PACKAGE = "ipykernel"
 MARGIN = 4096  # characters that the kernel lets through beyond what is kept: so that we see that something is missing
 SEED_BYTES = 6  # of a public seed: below 2**53, exact wherever it is written
 
@@ -34,7 +35,7 @@ class Plan:
     files: Mapping[str, bytes] = field(repr=False)  # the student's and the assignment's, in the working folder
     limits: Limits
     policy: Policy
-    device: Literal["cpu", "cuda"]
+    device: Device
     seed: int = field(repr=False)  # secret: only values derived from it enter the kernel
 
     def public_seed(self, purpose: str) -> int:
@@ -56,7 +57,7 @@ class Plan:
             arguments=(argument,),
             trusted=trusted_files(),
             files=self.files,
-            packages=(*self.policy.packages, KERNEL_PACKAGE),
+            packages=packages(self.policy),
             limits=self.limits,
             device=self.device,
         )
@@ -77,6 +78,16 @@ class Clock:
         self._left_s = self.left_s
         self._since = None
 
+    @contextmanager
+    def stopped(self) -> Iterator[None]:
+        """Time that is not the submission's passes in here."""
+        self._left_s = self.left_s
+        self._since = None
+        try:
+            yield
+        finally:
+            self._since = time.monotonic()
+
     @property
     def left_s(self) -> float:
         """Seconds that are left, negative when more was used."""
@@ -95,6 +106,7 @@ class Starts:
         self.used: list[Usage] = []  # by kernels that have ended
         self._sandbox = sandbox
         self._kernel: RunningKernel | None = None
+        self._failure: InfrastructureError | None = None  # of a start: there is no other
         self._again: dict[int, Cell] = {}  # cells to run after a start, by index
 
     def remember(self, cell: Cell, run: CellRun) -> None:
@@ -107,26 +119,35 @@ class Starts:
         """The kernel that lives, or a new one; None when that would be more than `most` starts, or time is up.
 
         Raises:
-            InfrastructureError: it could not be started.
+            InfrastructureError: it could not be started, or its sandbox ended under it: no other is started then.
         """
-        while self.clock.left_s > 0:
-            if self._kernel is not None and self._kernel.alive:
+        if self._failure is not None:
+            raise self._failure
+        while True:
+            alive = self._kernel is not None and self._kernel.alive
+            if self._kernel is not None and not alive:
+                self._kernel.cause()  # raises where it was nobody's fault here
+            if self.clock.left_s <= 0:
+                return None
+            if alive:
                 return self._kernel
             await self.close()
             if self.count >= most:
-                break
+                return None
             await self._start()
             await self._run_again()
-        return None
 
     async def _start(self) -> None:
         self.count += 1
         manager = Manager(self._sandbox, self.plan.program)
         try:
-            await manager.start_kernel()
-            self._kernel = RunningKernel(manager, self.count)
-            await self._kernel.connect()
-        except BaseException:
+            with self.clock.stopped():  # also while a fork server is being replaced
+                await manager.start_kernel()
+                self._kernel = RunningKernel(manager, self.count)
+                await self._kernel.connect()
+        except BaseException as error:
+            if isinstance(error, InfrastructureError):
+                self._failure = error
             await self.close()
             await manager.shut_down()
             raise
@@ -148,6 +169,13 @@ class Starts:
         if self._kernel is not None:
             kernel, self._kernel = self._kernel, None
             self.used.append(await kernel.close())
+
+    def reading(self) -> Reading:
+        """What the kernel that lives has used until now; zeros where there is none."""
+        if self._kernel is None:
+            return Reading(0.0, 0.0, 0, self.count)
+        cpu = self._kernel.process.cpu()
+        return Reading(cpu.cpu_s, cpu.waited_s, self._kernel.process.take_peak(), self.count, cpu.ticked_s)
 
     def usage(self) -> Usage:
         """CPU time of all starts, memory of the largest."""

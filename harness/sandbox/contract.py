@@ -5,10 +5,10 @@ Covered and not covered is said by each implementation's `guarantees`, one line 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Protocol
 
 from harness.course import Limits
-from harness.records import Outcome
+from harness.records import Device, Outcome
 
 PYTHON = "python"  # as argv[0]: the sandbox puts its own interpreter there
 WORK = "work"  # names of the folders that every sandbox has, see `Process.inside`
@@ -36,7 +36,7 @@ class Program:
     packages: Sequence[str]  # distributions to be importable, with all that they require
     limits: Limits
     environment: Mapping[str, str] = field(default_factory=dict)  # added to the sandbox's own minimal one
-    device: Literal["cpu", "cuda"] = "cpu"
+    device: Device = "cpu"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +47,15 @@ class Usage:
     memory_bytes: int
     peak_memory_bytes: int
     processes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Cpu:
+    """What a tree has used of the processors since it began, fit for subtraction."""
+
+    cpu_s: float  # of all processes and threads, in nanoseconds' resolution; of children that have ended in ticks
+    waited_s: float  # run-queue delay of the threads that live: ready to run, and no processor was free
+    ticked_s: float  # the part of cpu_s that is counted in ticks
 
 
 class Process(Protocol):
@@ -85,6 +94,14 @@ class Process(Protocol):
 
     def usage(self) -> Usage:
         """What the tree uses now; after the end, the last figures seen."""
+
+    def take_peak(self) -> int:
+        """Bytes of memory that the tree has held at most since this was asked last; 0 where that cannot be told.
+
+        Processes that live are counted each at its own peak, those that have ended as the watchdog saw them."""
+
+    def cpu(self) -> Cpu:
+        """What the tree has used of the processors until now; after the end, the last figures seen."""
 
 
 class Sandbox(Protocol):

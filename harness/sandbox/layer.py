@@ -56,7 +56,7 @@ class Layer:
         self.folder(inside.parent)
         self.add("--perms", "0444", option, self._handed.memory(content), inside)
 
-    def writable(self, folder: PurePosixPath, size_bytes: int, *, mode: str = "0755") -> None:
+    def writable(self, folder: PurePosixPath, size_bytes: int, *, mode: str) -> None:
         """An empty folder in memory with a size."""
         self.folder(folder.parent)
         self._known.add(folder)

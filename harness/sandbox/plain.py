@@ -7,6 +7,7 @@ by itself in place of `bubblewrap`. Covered and not covered: `GUARANTEES`.
 import json
 import os
 import signal
+import socket
 import subprocess
 import tempfile
 from contextlib import ExitStack, suppress
@@ -14,12 +15,21 @@ from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Final
 
+from harness.course import Limits
 from harness.errors import SandboxUnavailable
 from harness.records import Text
 from harness.sandbox.contract import RUN, TRUSTED, WORK, Guarantee, Program
-from harness.sandbox.inside import ISOLATED, START, environment, inside_name, start_command, start_script
+from harness.sandbox.inside import (
+    ISOLATED,
+    READY_FD,
+    environment,
+    inside_name,
+    start_command,
+    start_files,
+    start_settings,
+)
 from harness.sandbox.packages import closure
-from harness.sandbox.process import Pipes, SandboxProcess, await_handshake, open_pipes, readable, resource_limits
+from harness.sandbox.process import Ends, Pipes, SandboxProcess, await_handshake, open_pipes, readable, resource_limits
 from harness.sandbox.supervise import remove
 from harness.sandbox.view import python_path
 
@@ -36,6 +46,7 @@ WARNING = Text(
 GUARANTEES: Final[tuple[Guarantee, ...]] = (
     Guarantee("root", covered=False, detail="runs as the user who runs bareme"),
     Guarantee("privileges", covered=False, detail="has every right of that user"),
+    Guarantee("landlock", covered=False, detail="not applied: the code may write wherever the user may"),
     Guarantee("network", covered=False, detail="sees the network"),
     Guarantee("filesystem", covered=False, detail="sees and writes what the user may; only imports are restricted"),
     Guarantee("processes", covered=True, detail="ended with all they start, unless the supervisor is killed first"),
@@ -51,13 +62,19 @@ GUARANTEES: Final[tuple[Guarantee, ...]] = (
 class PlainProcess(SandboxProcess):
     """A program whose supervisor ends the tree when it is told to."""
 
-    folder: Path
+    def __init__(self, outermost: subprocess.Popen[bytes], pipes: Pipes, folder: Path, *, limits: Limits) -> None:
+        """Take hold of it; `folder` is removed with its end."""
+        self.folder = folder
+        self._outermost = outermost
+        folders = {name: (str(folder / name), str(folder / name)) for name in (WORK, TRUSTED, RUN)}
+        super().__init__(outermost.pid, pipes, root=outermost.pid, limits=limits, folders=folders)
 
     def _end_tree(self) -> None:
         with suppress(ProcessLookupError):  # it has ended by itself
             signal.pidfd_send_signal(self._root_fd, signal.SIGTERM)
         if not readable(self._root_fd, TIDY_S):
             os.killpg(self.pid, signal.SIGKILL)
+        self._outermost.wait()
         if self.folder.exists():  # the supervisor was killed
             remove(self.folder)
 
@@ -82,53 +99,46 @@ class Plain:
             folder = Path(tempfile.mkdtemp(prefix="bareme-"))
             undo.callback(remove, folder)
             _fill(folder, program)
-            pipes = open_pipes()
-            undo.callback(pipes.close_outside)
-            outermost = _supervised(folder, program, pipes)
+            handshake, inside = socket.socketpair()
+            pipes, ends = open_pipes(handshake)
+            undo.callback(pipes.close)
+            with inside:
+                outermost = _supervised(folder, program, ends, handshake=inside.fileno())
             await_handshake(outermost, pipes)
             undo.pop_all()
-        process = PlainProcess(
-            outermost,
-            pipes,
-            root=outermost.pid,
-            limits=program.limits,
-            folders={name: (str(folder / name), str(folder / name)) for name in (WORK, TRUSTED, RUN)},
-        )
-        process.folder = folder
+        process = PlainProcess(outermost, pipes, folder, limits=program.limits)
         process.go()
         return process
 
 
-def _supervised(folder: Path, program: Program, pipes: Pipes) -> subprocess.Popen[bytes]:
+def _supervised(folder: Path, program: Program, ends: Ends, *, handshake: int) -> subprocess.Popen[bytes]:
     python = str(python_path())
-    settings = {"grader": os.getpid(), "folder": str(folder), "descriptors": pipes.inside()}
-    command = start_command(
-        python,
-        program,
+    descriptors = (ends.ready, handshake)
+    supervising = {"grader": os.getpid(), "folder": str(folder), "descriptors": descriptors}
+    settings = start_settings(
         trusted=str(folder / TRUSTED),
         packages=str(folder / PACKAGES),
-        handshake=pipes.handshake_inside.fileno(),
         limits=resource_limits(program.limits, processes=None),
     )
+    command = start_command(python, program, settings, handshake=handshake)
     variables = environment(
         program,
         home=str(folder / WORK),
         scratch=str(folder / SCRATCH),
         run=str(folder / RUN),
-        ready=pipes.ready_inside,
     )
     with ExitStack() as closing:
-        closing.callback(pipes.close_inside)
+        closing.callback(ends.close)
         script = closing.enter_context(as_file(files("harness.sandbox").joinpath("supervise.py")))
         return subprocess.Popen(
-            [python, *ISOLATED, str(script), json.dumps(settings), *command],
+            [python, *ISOLATED, str(script), json.dumps(supervising), *command],
             cwd=folder / WORK,
-            env=variables,
+            env={**variables, READY_FD: str(ends.ready)},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
-            stderr=pipes.errors_inside,
+            stderr=ends.errors,
             start_new_session=True,
-            pass_fds=pipes.inside(),
+            pass_fds=descriptors,
         )
 
 
@@ -139,7 +149,7 @@ def _fill(folder: Path, program: Program) -> None:
         link = folder / PACKAGES / name
         link.parent.mkdir(exist_ok=True)
         link.symlink_to(source)
-    for inside, contents in ((TRUSTED, {**program.trusted, START: start_script()}), (WORK, program.files)):
+    for inside, contents in ((TRUSTED, {**program.trusted, **start_files()}), (WORK, program.files)):
         for name, content in contents.items():
             path = folder / inside / inside_name(name)
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,6 +1,6 @@
 """A program in a sandbox, as the grader holds it: what both sandboxes have in common.
 
-Outermost process (ours, a child of the grader) ... -> root of the tree (ours) -> program -> whatever it starts.
+Outermost process (ours) ... -> root of the tree (ours, maybe the outermost itself) -> program -> whatever it starts.
 Not covered: how the tree is built and ended (`bubblewrap`, `plain`).
 """
 
@@ -15,20 +15,19 @@ import weakref
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 
 from harness.course import Limits
 from harness.errors import SandboxUnavailable
 from harness.records import Outcome
 from harness.sandbox import proc
-from harness.sandbox.contract import Usage
+from harness.sandbox.contract import Cpu, Usage
+from harness.sandbox.obstacles import remedy
 from harness.sandbox.watchdog import WATCHDOG
 
 LAST_WORDS_BYTES = 8 * 1024  # of the error stream: a traceback of a start that failed
 DRAIN_BYTES = 1024 * 1024  # read of the error stream in one look, so that one program cannot hold up the watchdog
 START_TIMEOUT_S = 30.0  # from start to handshake: 0.05 s as a rule, more on a machine that swaps
 OPEN_FILES = 1024
-SETTINGS = Path("/proc/sys")
 STACK_BYTES = 8 * 1024 * 1024  # what Linux gives by default; threads take theirs from it
 # What one process may reserve beyond the limit of the tree, so that a single absurd allocation fails at once. Memory is
 # filled at 4 GB/s at most: whoever goes step by step meets the watchdog ten times before this.
@@ -37,37 +36,46 @@ HEADROOM_BYTES = 1024 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Pipes:
-    """What connects grader and program, the grader's ends and the program's."""
+    """The grader's ends of what connects it with a program."""
 
     ready: int
-    ready_inside: int
     errors: int
-    errors_inside: int
     handshake: socket.socket
-    handshake_inside: socket.socket
 
-    def inside(self) -> tuple[int, int]:
-        """Descriptors that the program inherits beside its error stream."""
-        return self.ready_inside, self.handshake_inside.fileno()
-
-    def close_inside(self) -> None:
-        """Close the program's ends here, once it has them."""
-        os.close(self.ready_inside)
-        os.close(self.errors_inside)
-        self.handshake_inside.close()
-
-    def close_outside(self) -> None:
-        """Close the grader's ends."""
+    def close(self) -> None:
+        """Close them."""
         os.close(self.ready)
         os.close(self.errors)
         self.handshake.close()
 
 
-def open_pipes() -> Pipes:
-    """Fresh pipes; the error stream never blocks the grader."""
+@dataclass(frozen=True, slots=True)
+class Ends:
+    """The program's ends."""
+
+    ready: int
+    errors: int
+
+    def close(self) -> None:
+        """Close them here, once the program has them."""
+        os.close(self.ready)
+        os.close(self.errors)
+
+
+def open_pipes(handshake: socket.socket) -> tuple[Pipes, Ends]:
+    """Fresh pipes beside `handshake`; the error stream never blocks the grader."""
+    ready, ready_inside = os.pipe()
     errors, errors_inside = os.pipe()
     os.set_blocking(errors, False)
-    return Pipes(*os.pipe(), errors, errors_inside, *socket.socketpair())
+    return Pipes(ready, errors, handshake), Ends(ready_inside, errors_inside)
+
+
+# Linux counts these for each user and for all its sandboxes together: what one program may have leaves room for others
+OF_ITS_USER = {
+    "RLIMIT_MEMLOCK": 64 * 1024,  # bytes, of 8 MiB
+    "RLIMIT_MSGQUEUE": 0,  # bytes; memory that no look at the tree would see
+    "RLIMIT_SIGPENDING": 1024,  # signals and timers, of tens of thousands
+}
 
 
 def resource_limits(limits: Limits, *, processes: int | None) -> dict[str, int]:
@@ -79,6 +87,7 @@ def resource_limits(limits: Limits, *, processes: int | None) -> dict[str, int]:
         "RLIMIT_FSIZE": limits.disk_bytes,
         "RLIMIT_NOFILE": OPEN_FILES,
         "RLIMIT_STACK": STACK_BYTES,
+        **OF_ITS_USER,
     }
     return values if processes is None else {**values, "RLIMIT_NPROC": processes}
 
@@ -88,7 +97,7 @@ class SandboxProcess:
 
     def __init__(
         self,
-        outermost: subprocess.Popen[bytes],
+        outermost: int,
         pipes: Pipes,
         *,
         root: int,
@@ -96,16 +105,17 @@ class SandboxProcess:
         folders: Mapping[str, tuple[str, str]],
     ) -> None:
         """Take hold of the tree under process `root`; `folders`: name -> (inside, outside)."""
-        self.pid = outermost.pid
-        self._outermost = outermost
+        self.pid = outermost
         self._pipes = pipes
         self._limits = limits
         self._folders = folders
-        self._wait_fd = os.pidfd_open(outermost.pid)
+        self._wait_fd = os.pidfd_open(outermost)
         self._root_fd = os.pidfd_open(root)
         self._program_fd = os.pidfd_open(proc.children(root)[0])  # the root starts it first, and it waits for us
         self._tree = proc.Tree(root)
         self._usage = Usage(0.0, 0, 0, 0)
+        self._cpu = Cpu(0.0, 0.0, 0.0)
+        self._most_bytes = 0  # of memory, as the watchdog saw it since `take_peak`
         self._words = b""
         self._exceeded: Outcome | None = None
         self._looking = threading.Lock()
@@ -130,7 +140,7 @@ class SandboxProcess:
         return f"{self._folders[folder][1]}/{name}"
 
     def running(self) -> bool:
-        return self._outermost.poll() is None
+        return not readable(self._wait_fd, 0.0)
 
     def exceeded(self) -> Outcome | None:
         return self._exceeded
@@ -146,6 +156,23 @@ class SandboxProcess:
     def usage(self) -> Usage:
         self._look()
         return self._usage
+
+    def take_peak(self) -> int:
+        with self._looking:
+            if readable(self._root_fd, 0.0):
+                return 0  # ended: its number may belong to another process by now
+            exact, seen = self._tree.take_peak(), self._most_bytes
+            self._most_bytes = 0
+        return max(exact, seen) if exact else 0
+
+    def cpu(self) -> Cpu:
+        with self._looking:
+            if not readable(self._root_fd, 0.0):  # once ended, its number may belong to another process
+                now, last = self._tree.cpu(), self._cpu
+                self._cpu = Cpu(
+                    max(now.cpu_s, last.cpu_s), max(now.waited_s, last.waited_s), max(now.ticked_s, last.ticked_s)
+                )
+        return self._cpu
 
     def end(self, grace_s: float = 0.0) -> None:
         if grace_s > 0 and self.running():
@@ -172,7 +199,6 @@ class SandboxProcess:
     def _finish(self) -> None:
         with self._ending:
             self._end_tree()
-            self._outermost.wait()
 
     def _end_tree(self) -> None:
         """SIGKILL to every process of the tree; return when they are gone."""
@@ -191,6 +217,7 @@ class SandboxProcess:
             if used > self._limits.memory_bytes:
                 used = sum(_proportional(pid) for pid in look.processes)
             last = self._usage
+            self._most_bytes = max(used, self._most_bytes)
             self._usage = Usage(
                 cpu_s=max(look.cpu_s, last.cpu_s),
                 memory_bytes=used,
@@ -224,23 +251,8 @@ def await_handshake(outermost: subprocess.Popen[bytes], pipes: Pipes) -> None:
         return
     outermost.kill()
     outermost.wait()
-    words = _read_all(pipes.errors) or f"no answer within {START_TIMEOUT_S:.0f} s"
-    raise SandboxUnavailable(f"The sandbox cannot be built: {words}", remedy=remedy(words))
-
-
-def remedy(words: str) -> str:
-    """What to do about a sandbox that said `words` and ended."""
-    for setting, forbids, allows in (
-        ("kernel/unprivileged_userns_clone", "0", "1"),
-        ("kernel/apparmor_restrict_unprivileged_userns", "1", "0"),
-        ("user/max_user_namespaces", "0", "10000"),
-    ):
-        path = SETTINGS / setting
-        if path.exists() and path.read_text(encoding="ascii").strip() == forbids:
-            return f"Allow user namespaces: sysctl {setting.replace('/', '.')}={allows}."
-    if "namespace" in words or "ermission denied" in words:
-        return "Run bareme where namespaces may be created: a container needs the SYS_ADMIN capability."
-    return "Correct what the message names; `bareme doctor` tries the sandbox again."
+    words = said_of(pipes) or f"no answer within {START_TIMEOUT_S:.0f} s"
+    raise SandboxUnavailable(f"The sandbox cannot be built: {words}", remedy=remedy(words).en)
 
 
 def readable(descriptor: int, timeout_s: float | None) -> bool:
@@ -257,13 +269,14 @@ def _proportional(pid: int) -> int:
         return 0
 
 
-def _read_all(descriptor: int) -> str:
+def said_of(pipes: Pipes) -> str:
+    """What a program that does not run yet has written to its error stream."""
     with suppress(BlockingIOError):
-        return os.read(descriptor, LAST_WORDS_BYTES).decode(errors="replace").strip()
+        return os.read(pipes.errors, LAST_WORDS_BYTES).decode(errors="replace").strip()
     return ""
 
 
 def _release(pipes: Pipes, descriptors: tuple[int, ...]) -> None:
-    pipes.close_outside()
+    pipes.close()
     for descriptor in descriptors:
         os.close(descriptor)

@@ -9,7 +9,7 @@ width of a memory, H heads of queries, G heads of keys and values, d width of a 
 n any length.
 """
 
-from reference.attention.cache import KVCache, multi_head_step
+from reference.attention.cache import KVCache, cached_multi_head, multi_head_step
 from reference.attention.dot_product import scaled_dot_product
 from reference.attention.grouped import grouped_query
 from reference.attention.masks import causal_mask, padding_mask, sliding_window_mask
@@ -19,6 +19,7 @@ from reference.attention.weights import softmax
 
 __all__ = [
     "KVCache",
+    "cached_multi_head",
     "causal_mask",
     "cross_attention",
     "grouped_query",

@@ -1,7 +1,7 @@
 """Keys and values kept from step to step, so that a decoder computes each position's once.
 
-Covers the cache and one step of cached multi-head attention. Not covered: windows that forget, buffers made in advance,
-reordering (beam search).
+Covers the cache, and one step of cached multi-head attention with a cache that is an object or a plain value. Not
+covered: windows that forget, buffers made in advance, reordering (beam search).
 """
 
 import torch
@@ -125,3 +125,54 @@ def multi_head_step(
     mask = causal_mask(cache.length, device=x.device)[cache.length - x.shape[1] :]  # (T, S)
     heads, _ = scaled_dot_product(queries, keys, values, mask)
     return join(heads) @ w_o
+
+
+@checked
+def cached_multi_head(
+    x: Float64[Tensor, "B T D"],
+    w_q: Float64[Tensor, "D D"],
+    w_k: Float64[Tensor, "D D"],
+    w_v: Float64[Tensor, "D D"],
+    w_o: Float64[Tensor, "D D"],
+    n_heads: int,
+    cache: tuple[Float64[Tensor, "B P D"], Float64[Tensor, "B P D"]] | None = None,
+) -> tuple[Float64[Tensor, "B T D"], tuple[Float64[Tensor, "B S D"], Float64[Tensor, "B S D"]]]:
+    """Do one `multi_head_step` with a cache that is a value: what it holds after the step is returned.
+
+    The cache is the pair of all keys x w_k and all values x w_v so far, heads side by side as they come out of the
+    products; None: nothing so far. S = P + T. The cache that is given stays as it was.
+
+    Source: Shazeer 2019 (arXiv:1911.02150), section 2.4 (incremental multi-head attention).
+    Departs from it: a step may bring several positions.
+
+    Args:
+        x: the new positions only, one vector of width D each.
+        w_q: projects to queries, applied on the right.
+        w_k: projects to keys, applied on the right.
+        w_v: projects to values, applied on the right.
+        w_o: projects the concatenated heads, applied on the right.
+        n_heads: H, a divisor of D.
+        cache: keys and values of the P positions before.
+    Returns:
+        The outputs of the new positions, and the cache with them.
+    Raises:
+        ValueError: D is 0, `n_heads` is below 1 or does not divide D, or a score or a value is not finite.
+
+    Cost: O(B·T·D·(D + S)) time for S positions in all.
+
+    >>> identity = torch.eye(2, dtype=torch.float64)
+    >>> first, then = torch.tensor([[[[1.0, 0.0]]], [[[0.0, 0.0]]]], dtype=torch.float64)
+    >>> outputs, cache = cached_multi_head(first, identity, identity, identity, identity, 2)
+    >>> outputs, (keys, values) = cached_multi_head(then, identity, identity, identity, identity, 2, cache)
+    >>> outputs.tolist(), keys.tolist()
+    ([[[0.5, 0.0]]], [[[1.0, 0.0], [0.0, 0.0]]])
+    """
+    require_divisor(n_heads, x.shape[-1])
+    keys, values = x @ w_k, x @ w_v  # (B, T, D) each
+    if cache is not None:
+        keys, values = torch.cat([cache[0], keys], dim=1), torch.cat([cache[1], values], dim=1)  # (B, S, D) each
+    length = keys.shape[1]
+    mask = causal_mask(length, device=x.device)[length - x.shape[1] :]  # (T, S)
+    q, k, v = (split(part, n_heads) for part in (x @ w_q, keys, values))  # (B, H, T or S, D/H)
+    heads, _ = scaled_dot_product(q, k, v, mask)
+    return join(heads) @ w_o, (keys, values)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float64
-from scipy.optimize import least_squares, nnls  # type: ignore[attr-defined]
+from scipy.optimize import least_squares, nnls
 
 from reference.checked import checked
 from reference.values import above_zero
@@ -130,9 +130,7 @@ def fit_scaling_law(
     _hold_runs(parameters, tokens, losses)
     logs = np.log(parameters), np.log(tokens), np.log(losses)
     start = _start(parameters, tokens, losses)
-    found = least_squares(  # type: ignore[operator]  # mypy takes it for a module
-        _residuals, start, loss="huber", f_scale=HUBER, args=logs, xtol=EXACT, ftol=EXACT, gtol=EXACT
-    )
+    found = least_squares(_residuals, start, loss="huber", f_scale=HUBER, args=logs, xtol=EXACT, ftol=EXACT, gtol=EXACT)
     log_a, alpha, log_b, beta, log_e = found.x.tolist()
     if alpha <= 0 or beta <= 0:
         raise ValueError(f"losses: expected to fall with N and D, got exponents {alpha:.3g} and {beta:.3g}")

@@ -3,7 +3,7 @@
 Covers which parameters train and a plain loop over batches; probes, trained or in closed form; LoRA with merge and
 unmerge; a chat format with the loss on the answers; Hinton's distillation loss; int8 quantisation by rows with its
 error bounds. In float64. Not covered: optimisers and schedules (`reference.training`), reward models and preferences
-(`reference.alignment`), other adapters, 4-bit formats.
+(`reference.alignment`), other adapters, 4-bit formats. As functions of arrays: `reference.finetuning.functional`.
 
 One letter per dimension, the same in every signature: B batch, T positions, V vocabulary, n rows or examples,
 D features of an input, K classes or outputs, any `*rows` of leading dimensions.

@@ -3,9 +3,10 @@
 import json
 import os
 import select
+import sys
 import textwrap
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,12 @@ from typing import Any
 import pytest
 
 from harness.course import Limits
-from harness.sandbox import choose
+from harness.sandbox import proc
 from harness.sandbox.contract import Program
 from harness.sandbox.process import SandboxProcess
+
+sys.path.append(str(Path(__file__).parent / "shared"))  # tests have no packages
+from sandboxes import sandbox
 
 MIB = 2**20
 PATIENCE_S = 60.0  # for a program that never answers, on a machine that does other things too
@@ -41,7 +45,7 @@ class Bench:
     started: list[SandboxProcess] = field(default_factory=list)
 
     def covers(self, guarantee: str) -> bool:
-        return {each.name: each.covered for each in choose(self.name).guarantees}[guarantee]
+        return {each.name: each.covered for each in sandbox(self.name).guarantees}[guarantee]
 
     def start(self, code: str, *, arguments: tuple[str, ...] = (), files: Any = None, **given: Any) -> SandboxProcess:
         """Start `code`; `given`: packages, environment, and limits other than the small ones."""
@@ -49,7 +53,7 @@ class Bench:
         source = "from tell import *\n" + textwrap.dedent(code)
         trusted = {"main.py": source.encode(), "tell.py": TELL}
         program = Program("main.py", arguments, trusted, files or {}, packages, replace(SMALL, **given), environment)
-        process = choose(self.name).start(program)
+        process = sandbox(self.name, packages).start(program)
         self.started.append(process)
         return process
 
@@ -92,6 +96,16 @@ class Bench:
         return True
 
     @staticmethod
+    def alive(processes: Iterable[int]) -> list[int]:
+        """Those that there still are."""
+        return [pid for pid in processes if Path(f"/proc/{pid}").exists()]
+
+    @staticmethod
+    def tree(process: SandboxProcess) -> list[int]:
+        """The numbers of all its processes."""
+        return [pid for pid, _ in proc.walk(process.pid)]
+
+    @staticmethod
     def marked(marker: str) -> list[int]:
         """Processes of this machine with `marker` on their command line."""
         found = []
@@ -104,15 +118,15 @@ class Bench:
         return [pid for pid in found if pid != os.getpid()]
 
 
-@pytest.fixture(params=["bubblewrap", "plain"])
+@pytest.fixture(params=["bubblewrap", "warm", "plain"])
 def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
     yield from _bench(request.param)
 
 
-@pytest.fixture
-def bubblewrap() -> Iterator[Bench]:
-    """For what only bubblewrap promises; test_guarantees holds that plain does not promise it."""
-    yield from _bench("bubblewrap")
+@pytest.fixture(params=["bubblewrap", "warm"])
+def bubblewrap(request: pytest.FixtureRequest) -> Iterator[Bench]:
+    """For what only bubblewrap promises, cold or warm; test_guarantees holds that plain does not promise it."""
+    yield from _bench(request.param)
 
 
 def _bench(name: str) -> Iterator[Bench]:

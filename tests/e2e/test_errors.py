@@ -43,7 +43,7 @@ def one(bareme: Any, tmp_path: Path) -> Path:
 
 def test_an_assignment_that_is_not_there(bareme: Any, one: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    _one_line(bareme("grade", "nagram", one, "--out", out), 2, "'nagram'", "attention, ngram")
+    _one_line(bareme("grade", "nagram", one, "--out", out), 2, "'nagram'", "attention, finetuning, ngram")
     assert not out.exists()
 
 
@@ -61,7 +61,7 @@ def test_submissions_that_are_not_there(bareme: Any, tmp_path: Path) -> None:
         ("points = 20", "points = 19", ["19", "20"]),
         ("points = 20", "points = = 20", ["TOML"]),
         ("wall_s = 120.0", "wall_s = -1.0", ["limits.wall_s", "-1.0"]),
-        ('oracle = "reference.ngram"', 'oracle = "reference.nothing"', ["reference.nothing"]),
+        ('oracle = "reference.first_names"', 'oracle = "reference.nothing"', ["reference.nothing"]),
     ],
 )
 def test_a_broken_assignment_file(

@@ -17,12 +17,13 @@ def course(tmp_path: Path) -> Path:
 
 def test_the_bundled_course_loads() -> None:
     course = bundled_course()
-    assert set(course.assignments) == {"attention", "ngram"}
+    course_of = {"tokenizer", "ngram", "attention", "transformer", "sampling", "finetuning", "rag"}
+    assert set(course.assignments) == course_of
     assert course.assignment("ngram").file.policy.forbidden == ("nltk", "sklearn")
 
 
 def test_an_unknown_assignment_is_named_with_those_there_are() -> None:
-    with pytest.raises(UsageError, match=r"no assignment 'x'.*attention, ngram") as caught:
+    with pytest.raises(UsageError, match=r"no assignment 'x'.*attention, finetuning, ngram") as caught:
         bundled_course().assignment("x")
     assert caught.value.exit_code is ExitCode.USAGE
 
@@ -73,3 +74,46 @@ def test_weights_name_assignments(course: Path) -> None:
 def test_a_folder_without_a_course(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"course\.toml is missing"):
         load_course(tmp_path)
+
+
+AUDIT = """
+[audit]
+killed = 0.5
+
+[[audit.equivalent]]
+mutant = "cell/term/0123abcd"
+reason = { fr = "Parce que.", en = "Because." }
+"""
+
+
+def with_audit(course: Path, audit: str) -> Path:
+    path = course / "ngram" / "assignment.toml"
+    text = path.read_text(encoding="utf-8").partition("[audit]")[0].partition("[[audit.")[0]
+    path.write_text(text + audit, encoding="utf-8")
+    return course
+
+
+def test_what_an_audit_asks_has_defaults(course: Path) -> None:
+    plain = load_course(with_audit(course, "")).assignment("ngram").file.audit
+    assert (plain.mutants, plain.killed, plain.nulls, plain.seeds, plain.equivalent) == (150, 0.97, 0.05, 30, ())
+    audit = load_course(with_audit(course, AUDIT)).assignment("ngram").file.audit
+    assert (audit.killed, audit.mutants) == (0.5, 150)
+    assert [(one.mutant, one.reason.fr) for one in audit.equivalent] == [("cell/term/0123abcd", "Parce que.")]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("killed = 0.5", "killed = 97", "key 'audit.killed'"),
+        ("killed = 0.5", "seeds = 0", "key 'audit.seeds'"),
+        ("killed = 0.5", "survivors = 3", "unknown key 'audit.survivors'"),
+        ('fr = "Parce que.", ', "", "key 'audit.equivalent.0.reason.fr'"),
+        ('"cell/term/0123abcd"', '""', "key 'audit.equivalent.0.mutant'"),
+        ("[audit]", AUDIT.partition("killed = 0.5")[2] + "[audit]", "'cell/term/0123abcd' stands 2 times"),
+    ],
+)
+def test_what_is_wrong_in_an_audit_is_named(course: Path, old: str, new: str, words: str) -> None:
+    with_audit(course, AUDIT.replace(old, new, 1))
+    with pytest.raises(ConfigurationError) as caught:
+        load_course(course)
+    assert words in str(caught.value)

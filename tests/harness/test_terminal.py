@@ -1,15 +1,18 @@
 """What is printed: the same facts with and without a terminal, and never a student's text as markup."""
 
 import io
+import math
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.console import Console
 
 from harness.cohort import Progress
-from harness.records import Candidate, CheckResult, Graded, Outcome, Seconds, Status, Text, Visibility
-from harness.terminal import Terminal
+from harness.records import Better, Candidate, CheckResult, Graded, Metric, Outcome, Seconds, Status, Text, Visibility
+from harness.terminal import Feedback, Terminal
 
+SPACES = str.maketrans("\N{NO-BREAK SPACE}\N{NARROW NO-BREAK SPACE}", "  ")
 NOW = datetime(2027, 1, 1, tzinfo=UTC)
 
 
@@ -20,9 +23,20 @@ def graded(*checks: CheckResult, student: str = "student-01") -> Graded:
     )  # fmt: skip
 
 
+def metric(value: float = 2.4613, **changes) -> Metric:
+    made = Metric(
+        value, "bits/byte", 2.41, 2.52, None, None, 0.7, 1.0, "count", Text("Perplexité", "Perplexity"), Better.LOWER
+    )
+    return replace(made, **changes)
+
+
 def check(outcome: Outcome, message: Text | None = None, counterexample: str | None = None) -> CheckResult:
     title = Text("Compter", "Count")
     return CheckResult("count", title, Visibility.PUBLIC, 0.0, 1.0, outcome, message, counterexample, 0.1)
+
+
+def show(screen: Terminal, result: Graded) -> None:
+    Feedback(screen, Text("Un devoir", "A task")).close(result)
 
 
 def printed(language, act, *, terminal: bool = False) -> str:
@@ -38,20 +52,50 @@ def printed(language, act, *, terminal: bool = False) -> str:
 
 def test_a_result_is_told_in_both_languages():
     result = graded(check(Outcome.FAILED, Text("faux", "wrong"), "count('a')"))
-    assert printed("fr", lambda screen: screen.show(result)) == (
+    assert printed("fr", lambda screen: show(screen, result)) == (
         "✗ Compter  0/1  réponse fausse\nfaux\ncount('a')\n1 / 3\n"
     )
-    assert "wrong answer\nwrong\n" in printed("en", lambda screen: screen.show(result))
+    assert "wrong answer\nwrong\n" in printed("en", lambda screen: show(screen, result))
 
 
 def test_an_input_that_the_message_names_is_not_said_twice():
     result = graded(check(Outcome.FAILED, Text("`count('a')` : faux", "`count('a')`: wrong"), "count('a')"))
-    assert printed("en", lambda screen: screen.show(result)).count("count('a')") == 1
+    assert printed("en", lambda screen: show(screen, result)).count("count('a')") == 1
 
 
 def test_a_students_text_is_no_markup():
     result = graded(check(Outcome.ERROR, Text("[red]x[/red]", "[red]x[/red]")))
-    assert "[red]x[/red]" in printed("en", lambda screen: screen.show(result), terminal=True)
+    assert "[red]x[/red]" in printed("en", lambda screen: show(screen, result), terminal=True)
+
+
+def test_a_measured_check_shows_value_interval_and_a_fraction_of_the_points_on_one_line():
+    result = replace(graded(replace(check(Outcome.PASSED), points=0.7123)), score=0.7123, metrics={"count": metric()})
+    assert printed("fr", lambda screen: show(screen, result)).translate(SPACES) == (
+        "✓ Compter  0,71/1  2,46 bits/octet (2,41 – 2,52)\n0,71 / 3\n"
+    )
+    assert printed("en", lambda screen: show(screen, result)).translate(SPACES) == (
+        "✓ Count  0.71/1  2.46 bits/byte (2.41 – 2.52)\n0.71 / 3\n"
+    )
+
+
+def test_what_was_measured_besides_and_why_a_person_must_look_follow_their_check():
+    besides = metric(14.0, unit="", low=14.0, high=14.0, title=Text("Tokens", "[red]Tokens"))
+    looked_at = metric(math.nan, low=math.nan, high=math.nan, quarantine=Text("trop beau", "too good"))
+    metrics = {"count.tokens": besides, "count": looked_at, "other": metric(check="other")}
+    result = replace(graded(check(Outcome.FAILED, Text("faux", "wrong"))), metrics=metrics)
+    assert printed("en", lambda screen: show(screen, result)) == (
+        "✗ Count  0/1  —\n  [red]Tokens  14\n  too good\nwrong\n1 / 3\n"
+    )
+
+
+def test_progress_tells_what_each_check_measured_first():
+    result = replace(graded(), metrics={"count": metric(), "count.tokens": metric()})
+
+    def act(screen):
+        with screen.progress() as tell:
+            tell(Progress(result, 1, 1))
+
+    assert printed("en", act).translate(SPACES) == "1/1 student-01 marked 1/3  count 2.46 bits/byte (2.41 – 2.52)\n"
 
 
 def test_progress_without_a_terminal_is_a_line_each():

@@ -43,8 +43,9 @@ class Marked:
 class Grader:
     """The command, in a process whose every descendant comes back to this one when it is orphaned."""
 
-    def __init__(self) -> None:
-        """Children that other tests have left to this process are none of ours."""
+    def __init__(self, kernels: str) -> None:
+        """Its `kernels` start cold or warm. Children that other tests have left to this process are none of ours."""
+        self.kernels = kernels
         self.before = {child.pid for child in psutil.Process().children(recursive=True)}
 
     @staticmethod
@@ -59,7 +60,9 @@ class Grader:
             (folder / name).write_text(content, encoding="utf-8")
 
     def line(self, submissions: Path, out: Path, *, course: Path = COURSE, seed: int = SEED) -> list[str]:
-        options = {"--out": out, "--course": course, "--seed": seed, "--jobs": 2, "--device": "cpu"}
+        options = {
+            "--out": out, "--course": course, "--seed": seed, "--jobs": 2, "--device": "cpu", "--kernels": self.kernels,
+        }  # fmt: skip
         words = [str(word) for option in options.items() for word in option]
         return [sys.executable, "-m", "harness.cli", "grade", "toy", str(submissions), *words]
 
@@ -99,11 +102,11 @@ def header(notebook: Path) -> dict[str, Any]:
     return tomllib.loads("\n".join(line[2:] for line in lines[1 : lines.index("# ///")]))
 
 
-@pytest.fixture(scope="session")
-def grader() -> Iterator[Grader]:
+@pytest.fixture(scope="session", params=["cold", "warm"])
+def grader(request: pytest.FixtureRequest) -> Iterator[Grader]:
     libc = ctypes.CDLL(None)
     libc.prctl(PR_SET_CHILD_SUBREAPER, 1)
-    yield Grader()
+    yield Grader(request.param)
     libc.prctl(PR_SET_CHILD_SUBREAPER, 0)
 
 

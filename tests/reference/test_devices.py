@@ -115,6 +115,9 @@ CALLS: dict[str, Callable[[], object]] = {
     "multi_head_step": lambda: attention.multi_head_step(
         real(B, T, D), *[real(D, D)] * 4, n_heads=2, cache=attention.KVCache()
     ),
+    "cached_multi_head": lambda: attention.cached_multi_head(
+        real(B, T, D), *[real(D, D)] * 4, n_heads=2, cache=(real(B, S, D), real(B, S, D))
+    )[0],
     "tiled_attention": lambda: attention.tiled_attention(
         real(B, T, D), real(B, S, D), real(B, S, 3), block_size=3, window=2, lengths=ids(B)
     ),

@@ -1,5 +1,6 @@
 """Cohorts made by hand: every outcome, every status, and the names and outputs that pages must survive."""
 
+import math
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -8,10 +9,13 @@ from types import SimpleNamespace
 import pytest
 
 from harness.records import (
+    Anchor,
+    Better,
     Candidate,
     CellRun,
     CheckResult,
     Cohort,
+    Fact,
     Graded,
     Metric,
     Notice,
@@ -107,6 +111,31 @@ def make_graded(student: str, *outcomes: Outcome, attempt: int = 1, **changes: o
     return replace(graded, **changes)  # type: ignore[arg-type]  # field names and values are the caller's
 
 
+def make_metric(value: float, **changes: object) -> Metric:
+    """What the first check measured, within 0.05, on a scale of three anchors; `changes` are fields."""
+    anchors = (
+        Anchor(Text("plancher", "floor"), 8.0, 0.0),
+        Anchor(Text("référence", "baseline"), 3.1, 0.25),
+        Anchor(Text("solution", "oracle"), 2.2, 1.0),
+    )
+    metric = Metric(
+        value=value,
+        unit="bits/byte",
+        low=value - 0.05,
+        high=value + 0.05,
+        baseline=None,
+        oracle=None,
+        points=2.0,
+        max_points=4.0,
+        check="bigram_counts",
+        title=Text("Perplexité", "Perplexity"),
+        better=Better.LOWER,
+        anchors=anchors,
+        facts=(Fact(Text("Jetons évalués", "Tokens scored"), 12345, "tokens"),),
+    )
+    return replace(metric, **changes)  # type: ignore[arg-type]  # field names and values are the caller's
+
+
 def make_cohort(*results: Graded, overrides: tuple[Override, ...] = ()) -> Cohort:
     """A run over `results`."""
     run = RunInfo(
@@ -135,14 +164,24 @@ def make_full_cohort() -> Cohort:
     o = Outcome
     violation = Notice("forbidden", Text("torch.softmax est interdit", "torch.softmax is forbidden"), cell=3, line=2)
     repair = Notice("magic", Text("« !pip install » a été retiré", "“!pip install” was removed"), cell=1)
-    metric = Metric(2.4613, "bits", 2.41, 2.52, 3.9, 2.3, 3.5, 4.0)
+    metric = make_metric(2.4613, baseline=3.9, points=3.5)
+    hidden = make_metric(73.61, check="average_nll", facts=(Fact(Text("Secret", "Secret"), HIDDEN_SECRET),))
+    looked_at = replace(metric, value=0.1, quarantine=Text("trop beau", "too good"))
     hostile_cell = CellRun(
         1, o.ERROR, 0.1, StudentError(HOSTILE, HOSTILE, (HOSTILE,) * 20, 1, 1), HOSTILE + "x" * 1_000_000
     )
     hostile_note = Notice("note", Text(HOSTILE, HOSTILE), cell=1)
-    hostile_metric = replace(metric, unit=HOSTILE, baseline=None, oracle=None)
+    word = Text(HOSTILE, HOSTILE)
+    hostile_metric = replace(
+        metric,
+        unit=HOSTILE,
+        title=word,
+        anchors=(Anchor(word, 3.0, 0.0), Anchor(word, 2.0, 1.0)),
+        facts=(Fact(word, HOSTILE, HOSTILE), Fact(word, math.nan, HOSTILE)),
+        quarantine=word,
+    )
     results = (
-        make_graded("anaïs", metrics={"bits_per_byte": metric}),
+        make_graded("anaïs", metrics={"bigram_counts": metric, "average_nll": hidden}),
         make_graded("bilal", o.PASSED, o.FAILED, o.PASSED, o.FAILED, o.PASSED, notices=(repair,)),
         make_graded("chloé", o.PASSED, o.PASSED, o.ERROR, o.PASSED, o.FAILED, late_s=93_600.0, penalty=2.0, score=11.0),
         make_graded("driss", o.FAILED, o.SKIPPED, o.MISSING, o.ERROR, o.MISSING, cells=(_error_cell(),)),
@@ -153,12 +192,12 @@ def make_full_cohort() -> Cohort:
         make_graded("inès", checks=(), score=None, status=Status.INFRASTRUCTURE, failure=FAILURE_SECRET, cells=()),
         make_graded("joão", o.PASSED, o.PASSED, o.PASSED, o.INFRASTRUCTURE, o.PASSED),
         make_graded("kenza", o.PASSED, o.PASSED, o.PASSED, o.PASSED, o.POLICY, attempt=1),
-        make_graded("kenza", attempt=2),
+        make_graded("kenza", attempt=2, metrics={"bigram_counts": looked_at}),
         make_graded("ليلى", score=14.5),
         make_graded(
             HOSTILE,
             *(o.FAILED,) * 5,
-            metrics={HOSTILE: hostile_metric},
+            metrics={"bigram_counts": hostile_metric, HOSTILE: hostile_metric},
             cells=(hostile_cell,),
             notices=(hostile_note,),
             policy=(hostile_note,),
@@ -184,6 +223,7 @@ def samples() -> SimpleNamespace:
     return SimpleNamespace(
         graded=make_graded,
         cohort=make_cohort,
+        metric=make_metric,
         CHECK_IDS=[name for name, *_ in CHECKS],
         HOSTILE=HOSTILE,
         NOW=NOW,

@@ -2,7 +2,9 @@
 
 import base64
 import hashlib
+import math
 import re
+from dataclasses import replace
 from datetime import timedelta
 from html.parser import HTMLParser
 from itertools import pairwise
@@ -13,14 +15,15 @@ import pytest
 
 import reports
 from harness.errors import ExitCode, InfrastructureError
-from harness.records import Cohort, Language, Outcome, Text
+from harness.records import Better, Cohort, Language, Metric, Outcome, Text
 from reports import safe_name, write, write_demo_index
 
-VOID = {"meta", "rect", "line", "br", "img", "link", "input"}  # rect and line close themselves
+VOID = {"meta", "rect", "line", "circle", "path", "br", "img", "link", "input"}  # shapes close themselves
 ALLOWED = {
     "html", "head", "meta", "title", "style", "body", "main", "header", "footer", "nav", "section", "article",
     "div", "p", "span", "strong", "bdi", "a", "h1", "h2", "h3", "h4", "ul", "ol", "li", "dl", "dt", "dd", "table",
-    "thead", "tbody", "tr", "th", "td", "pre", "code", "details", "summary", "svg", "rect", "line", "text",
+    "thead", "tbody", "tr", "th", "td", "pre", "code", "details", "summary", "svg", "rect", "line", "circle",
+    "path", "text", "desc",
 }  # fmt: skip
 LANGUAGES: tuple[Language, ...] = ("fr", "en")
 
@@ -61,6 +64,10 @@ class Page(HTMLParser):
 
     def attributes(self, name: str) -> list[str]:
         return [attrs[name] or "" for _, attrs in self.elements if name in attrs]
+
+    def named(self, tag: str) -> str:
+        """The text of the last element `tag`."""
+        return self.source.rsplit(f"</{tag}>", 1)[0].rsplit(">", 1)[1]
 
     def said(self) -> str:
         return " ".join(" ".join(self.text).split())
@@ -141,8 +148,8 @@ def test_structure_is_accessible(written: Path) -> None:
         assert all(attrs.get("scope") in {"row", "col"} for tag, attrs in page.elements if tag == "th")
         ids = page.attributes("id")
         assert len(ids) == len(set(ids)), name
-        for reference in page.attributes("aria-labelledby"):
-            assert reference in ids, name
+        for references in page.attributes("aria-labelledby"):
+            assert set(references.split()) <= set(ids), name
 
 
 def test_a_name_keeps_its_direction_to_itself(written: Path) -> None:
@@ -220,6 +227,157 @@ def test_a_students_page_says_what_happened_and_what_to_do(samples: SimpleNamesp
         "Appelez votre fonction sur cette entrée",
     ):
         assert sentence in said
+
+
+def page_of(
+    samples: SimpleNamespace, out: Path, language: Language, *, instructor: bool = False, **metrics: Metric
+) -> Page:
+    """The page of a student with these metrics."""
+    write(samples.cohort(samples.graded("a", metrics=metrics)), out, language=language, now=samples.NOW)
+    return Page(out / ("instructor" if instructor else "students") / "a.html")
+
+
+@pytest.mark.parametrize(
+    ("language", "sentences"),
+    [
+        (
+            "fr",
+            [
+                "Perplexité 2,46 bits/octet entre 2,41 et 2,51, 19 fois sur 20 plus c’est bas, mieux c’est",
+                "solution : 2,2 → 4 points vous : 2,46 → 3,13 points référence : 3,1 → 1 point plancher : 8 → 0 point",
+                "Jetons évalués 12 345 jetons",
+                "À examiner. trop beau Une personne va regarder",
+                "Rappel à 100 0,8100 sans incertitude, plus c’est haut, mieux c’est, référence 0,5",
+            ],
+        ),
+        (
+            "en",
+            [
+                "Perplexity 2.46 bits/byte between 2.41 and 2.51, 19 times out of 20 lower is better",
+                "oracle: 2.2 → 4 points you: 2.46 → 3.13 points baseline: 3.1 → 1 point floor: 8 → 0 points",
+                "Tokens scored 12,345 tokens",
+                "To be looked at. too good A person will look at this value",
+                "Recall@100 0.81 without uncertainty, higher is better, baseline 0.5",
+            ],
+        ),
+    ],
+)
+def test_what_a_check_measured_stands_with_its_scale_and_facts(
+    language: Language, sentences: list[str], samples: SimpleNamespace, tmp_path: Path
+) -> None:
+    metric = samples.metric(2.4613, points=3.13, quarantine=Text("trop beau", "too good"))
+    recall = samples.metric(
+        0.81, low=0.81, high=0.81, unit="", title=Text("Rappel à 100", "Recall@100"), better=Better.HIGHER, anchors=(),
+        max_points=0.0, baseline=0.5,
+    )  # fmt: skip
+    page = page_of(samples, tmp_path, language, **{"bigram_counts.recall@100": recall, "bigram_counts": metric})
+    said = page.said()
+
+    for sentence in sentences:
+        assert sentence.replace("0,8100", "0,81") in said
+    (title, text) = (" ".join(page.named(tag).split()) for tag in ("title", "desc"))
+    assert "2,46 bits/octet" in text or "2.46 bits/byte" in text
+    assert "Perplexité" in title or "Perplexity" in title
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"value": math.nan, "low": math.nan, "high": math.nan}, "— it could not be measured lower is better"),
+        ({"value": math.inf, "high": math.inf, "low": 3.0}, "∞ bits/byte between 3 and ∞, 19 times out of 20"),
+        ({"value": 8.0, "low": 8.0, "high": 8.0}, "8 bits/byte without uncertainty"),
+        ({"low": math.nan}, "2.5 bits/byte its uncertainty is not known"),
+        ({"value": 99.0, "low": 98.0, "high": 100.0}, "→ 2 points The value lies beyond what is drawn. Tokens"),
+        ({"anchors": ()}, "Perplexity 2.50 bits/byte between"),
+        ({"max_points": 0.0}, "floor: 8 Tokens scored"),  # a scale that earns nothing names no points
+    ],
+)
+def test_a_value_out_of_the_ordinary_is_told_plainly(
+    changes: dict[str, object], sentence: str, samples: SimpleNamespace, tmp_path: Path
+) -> None:
+    page = page_of(samples, tmp_path, "en", bigram_counts=samples.metric(**{"value": 2.5} | changes))
+
+    assert sentence in page.said()
+    assert "nan" not in page.source
+
+
+def test_a_measurement_of_the_checks_own_title_does_not_say_it_twice(samples: SimpleNamespace, tmp_path: Path) -> None:
+    metric = samples.metric(2.5, title=samples.graded("a").checks[0].title)
+    said = page_of(samples, tmp_path, "en", bigram_counts=metric).said()
+
+    assert "✓ passed 4 / 4 2.50 bits/byte between" in said
+    assert said.count("Count the bigrams") == 3  # in the strip of signs, above the check, on its scale for ears
+
+
+def test_what_was_measured_and_earns_nothing_is_not_called_wrong(samples: SimpleNamespace, tmp_path: Path) -> None:
+    message = Text("Mesuré, mais pas encore noté.", "Measured, but not marked yet.")
+    metric = samples.metric(2.5, quarantine=Text("trop beau", "too good"), points=0.0)
+    graded = samples.graded("a", Outcome.FAILED, *(Outcome.PASSED,) * 4, metrics={"bigram_counts": metric})
+    graded = replace(
+        graded, checks=(replace(graded.checks[0], message=message, counterexample=None), *graded.checks[1:])
+    )
+    write(samples.cohort(graded), tmp_path, language="en", now=samples.NOW)
+    said = Page(tmp_path / "students" / "a.html").said()
+
+    check = said[said.index("✗ no points") : said.index("Tokens scored")]
+    assert "0 / 4 Measured, but not marked yet. Perplexity" in check
+    assert said.count("too good") == 1
+
+
+def test_an_instructor_reads_of_the_submission_and_sees_names(samples: SimpleNamespace, tmp_path: Path) -> None:
+    page = page_of(samples, tmp_path, "en", instructor=True, bigram_counts=samples.metric(2.5))
+
+    assert "this submission: 2.50" in page.said()
+    assert "Perplexity bigram_counts 2.50" in page.said()
+
+
+def test_what_a_hidden_check_measured_is_for_the_instructor(samples: SimpleNamespace, tmp_path: Path) -> None:
+    metric = samples.metric(73.61, check="average_nll", title=Text("Cachée", "Concealed"), points=3.217)
+    graded = samples.graded("a", metrics={"average_nll": metric})
+    checks = tuple(replace(check, points=3.217 if check.id == "average_nll" else 0.0) for check in graded.checks)
+    graded = replace(graded, checks=checks, score=3.217)
+    write(samples.cohort(graded), tmp_path, language="en", now=samples.NOW)
+    student, instructor = (Page(tmp_path / folder / "a.html") for folder in ("students", "instructor"))
+
+    assert "73.61" in instructor.source
+    assert "3.22 / 5" in instructor.said()
+    for told in ("73", "Concealed", "3.217", "3.22", "decision"):
+        assert told not in re.sub(r"<style>.*?</style>", "", student.source, flags=re.DOTALL)
+    assert "3 / 20" in student.said()
+    assert "These points are shown in tenths" in student.said()
+    assert "These points are shown in tenths" not in instructor.said()
+
+
+def test_metrics_from_before_they_named_their_check_are_shown_to_the_instructor(
+    samples: SimpleNamespace, tmp_path: Path
+) -> None:
+    metric = samples.metric(2.5, check="perplexity", title=Text("perplexity", "perplexity"))
+    shown = page_of(samples, tmp_path, "en", instructor=True, perplexity=metric)
+
+    assert "perplexity perplexity 2.50 bits/byte" in shown.said()
+    assert "2.50" not in Page(tmp_path / "students" / "a.html").said()
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_index_tells_each_measurement_over_the_cohort(
+    language: Language, samples: SimpleNamespace, tmp_path: Path
+) -> None:
+    values = [2.0, 2.5, 3.0, 4.0, math.nan]
+    results = [samples.graded(str(i), metrics={"bigram_counts": samples.metric(v)}) for i, v in enumerate(values)]
+    odd = samples.metric(0.1, quarantine=Text("trop beau", "too good"))
+    results.append(samples.graded("odd", metrics={"bigram_counts": odd, "bigram_counts.more": odd}))
+    page = Page(write(samples.cohort(*results), tmp_path, language=language, now=samples.NOW))
+
+    assert {
+        "fr": "Perplexité bigram_counts plus c’est bas, mieux c’est 4 2,75 bits/octet 2,38 – 3,25 2 bits/octet",
+        "en": "Perplexity bigram_counts lower is better 4 2.75 bits/byte 2.38 – 3.25 2 bits/byte",
+    }[language] in page.said()
+    assert {
+        "fr": "1 rendu sans valeur finie 1 rendu à examiner odd — trop beau",
+        "en": "1 submission without a finite value 1 submission to be looked at odd — too good",
+    }[language] in page.said()
+    assert sum(tag == "circle" for tag, _ in page.elements) == 4
+    assert "#student-odd" in page.attributes("href")
 
 
 def test_no_mark_is_not_zero(samples: SimpleNamespace, tmp_path: Path) -> None:

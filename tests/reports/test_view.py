@@ -1,10 +1,13 @@
 """What pages say is counted rightly and bounded."""
 
+import math
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 
-from harness.records import CellRun, Cohort, Notice, Outcome, Override, Status, StudentError, Text
+from harness.records import Better, CellRun, Cohort, Fact, Notice, Outcome, Override, Status, StudentError, Text
+from reports.measured import FACT_LIMIT, FACTS_LIMIT, measured, metric_rows, metric_view
 from reports.view import CELLS_LIMIT, FRAMES_LIMIT, NOTICES_LIMIT, OUTPUT_LIMIT, index_page, submission_page
 
 o = Outcome
@@ -112,3 +115,96 @@ def test_what_broke_on_our_side_is_for_the_instructor(
     page = submission_page(cohort, cohort.results[0], instructor=instructor, language="en")
 
     assert (page.failure and page.failure.text) == shown
+
+
+def test_what_a_check_measured_begins_with_the_metric_of_its_name(samples: SimpleNamespace) -> None:
+    names = {"search.recall": "search", "other": "other", "search": "search", "search.rr": "search"}
+    metrics = {name: samples.metric(2.5, check=check) for name, check in names.items()}
+    found = measured(metrics, "search")
+
+    assert found is not None
+    assert [view.name for view in (found.headline, *found.others)] == ["search", "search.recall", "search.rr"]
+    assert measured(metrics, "absent") is None
+
+
+def test_what_is_recorded_beside_the_first_metric_is_not_said_again(samples: SimpleNamespace) -> None:
+    shared, own = Fact(Text("requêtes", "queries"), 12), Fact(Text("requêtes", "queries"), 13)
+    metrics = {"search": samples.metric(2.5, check="search", facts=(shared,))}
+    metrics["search.rr"] = samples.metric(2.5, check="search", facts=(shared, own))
+    found = measured(metrics, "search")
+
+    assert found is not None
+    assert (found.headline.facts, found.others[0].facts) == ((shared,), (own,))
+
+
+def test_facts_are_bounded_and_on_one_line(samples: SimpleNamespace) -> None:
+    name = Text("f", "e")
+    facts = (
+        Fact(name, "two\nlines"),
+        Fact(name, "x" * 999),
+        Fact(name, Text("deux\nlignes", "y" * 999)),
+        *(Fact(name, i) for i in range(99)),
+    )
+    view = metric_view("m", samples.metric(2.5, facts=facts))
+
+    assert [fact.value for fact in view.facts[:4]] == [
+        "two lines",
+        "x" * FACT_LIMIT + "…",
+        Text("deux lignes", "y" * FACT_LIMIT + "…"),
+        0,
+    ]
+    assert (len(view.facts), view.facts_left_out) == (FACTS_LIMIT, len(facts) - FACTS_LIMIT)
+
+
+def test_baseline_and_oracle_stand_beside_the_scale_unless_it_names_them(samples: SimpleNamespace) -> None:
+    view = metric_view("m", samples.metric(2.5, baseline=3.1, oracle=2.0))
+    assert [(anchor.name.en, anchor.value) for anchor in view.references] == [("oracle", 2.0)]
+    assert metric_view("m", samples.metric(2.5, baseline=math.nan)).references == ()
+
+
+def test_a_metric_over_the_cohort_counts_what_is_finite_and_not_set_aside(samples: SimpleNamespace) -> None:
+    values = [5.0, 1.0, 2.0, 4.0, 3.0, math.inf, math.nan]
+    results = [samples.graded("none")]
+    results += [samples.graded(str(i), metrics={"bigram_counts": samples.metric(v)}) for i, v in enumerate(values)]
+    reason = Text("à voir", "look")
+    aside = samples.metric(0.1, quarantine=reason)
+    results += [samples.graded("odd", metrics={"bigram_counts": aside, "bigram_counts.more": aside})]
+    (row,) = metric_rows(results)
+
+    assert (row.n, row.quartiles, row.best, row.unmeasured) == (5, (2.0, 3.0, 4.0), 1.0, 2)
+    assert row.quarantined == ((8, reason),)
+    assert len(row.strip.dots) == 5
+
+
+@pytest.mark.parametrize(("better", "best"), [(Better.LOWER, 1.0), (Better.HIGHER, 9.0)])
+def test_the_best_is_the_best_in_the_metrics_direction(better: Better, best: float, samples: SimpleNamespace) -> None:
+    results = [
+        samples.graded(str(v), metrics={"bigram_counts": samples.metric(v, better=better)}) for v in (1.0, 9.0, 4.0)
+    ]
+    assert metric_rows(results)[0].best == best
+
+
+def test_a_metric_that_nobody_has_a_value_of_has_a_row_without_figures(samples: SimpleNamespace) -> None:
+    graded = samples.graded("a", metrics={"bigram_counts": samples.metric(math.nan)})
+    (row,) = metric_rows([graded])
+
+    assert (row.n, row.quartiles, row.best, row.strip, row.unmeasured) == (0, None, None, None, 1)
+    assert metric_rows([]) == ()
+
+
+def test_points_are_called_rough_only_where_they_were_rounded(samples: SimpleNamespace) -> None:
+    def rough(points: float, *, metrics: bool = False, decided: float | None = None, place: int = 3) -> bool:
+        graded = samples.graded("a")
+        checks = [replace(check, points=points) if i == place else check for i, check in enumerate(graded.checks)]
+        found = {checks[place].id: samples.metric(2.5, check=checks[place].id)} if metrics else {}
+        graded = replace(graded, checks=tuple(checks), metrics=found)
+        overrides = (Override("a", checks[place].id, decided, "", "instructor", samples.NOW),)
+        cohort = samples.cohort(graded, overrides=overrides)
+        return submission_page(cohort, graded, instructor=False, language="en").checks[place].rough
+
+    assert rough(2.5)
+    assert not rough(0.0)
+    assert not rough(5.0)
+    assert not rough(2.5, metrics=True)
+    assert not rough(2.5, decided=2.5)
+    assert not rough(2.5, place=0)

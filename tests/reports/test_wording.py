@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import reports
-from harness.records import Language, Outcome, Status, Visibility
+from harness.records import Fact, Language, Outcome, Status, Text, Visibility
 from reports.wording import wording
 
 FR, EN = wording("fr"), wording("en")
@@ -35,7 +35,7 @@ def test_every_key_is_used_and_every_used_key_exists() -> None:
     sources = "\n".join(path.read_text() for path in TEMPLATES.glob("*.html"))
     sources += (TEMPLATES.parent / "wording.py").read_text()
     keys = {re.sub(r"\.(one|other)$", "", key) for key in FR.sentences}
-    made_of_parts = ("outcome.", "status.", "status_explain.", "visibility.", "month.")
+    made_of_parts = ("outcome.", "status.", "status_explain.", "visibility.", "month.", "audit.budget_of.")
 
     assert {key for key in keys if f'"{key}"' not in sources and f"'{key}'" not in sources} == {
         key for key in keys if key.startswith(made_of_parts) and key != "status.marked"
@@ -130,3 +130,18 @@ def test_a_value_with_braces_is_not_read_as_a_placeholder() -> None:
     language: Language = "en"
 
     assert wording(language).say("index.title", title="{n} {}") == "{n} {} — results"
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "fr", "en"),
+    [
+        (12345.5, "B", "12,06\u00a0Kio", "12.06\u00a0KiB"),
+        (3, "tokens", "3\u00a0jetons", "3\u00a0tokens"),
+        ("12", "ms", "12\u00a0ms", "12\u00a0ms"),
+        (Text("l'horloge", "the clock"), "", "l’horloge", "the clock"),
+        (Text("0,5 ; 1,2", "0.5, 1.2"), "bits/byte", "0,5\u202f; 1,2\u00a0bits/octet", "0.5, 1.2\u00a0bits/byte"),
+    ],
+)
+def test_a_fact_is_told_in_the_reader_s_language(value: float | str | Text, unit: str, fr: str, en: str) -> None:
+    fact = Fact(Text("Fait", "Fact"), value, unit)
+    assert (FR.fact(fact), EN.fact(fact)) == (fr, en)

@@ -13,7 +13,7 @@ import pytest
 
 from harness import checks
 from harness.kernel.contract import Answer, Call, Handle
-from harness.records import CheckResult, Execution, Outcome, StudentError
+from harness.records import CellRun, CheckResult, Execution, Outcome, StudentError
 
 
 class Ends(Exception):
@@ -121,12 +121,18 @@ def mark(write: Callable[[str], Path], oracle: ModuleType) -> Mark:
     """Run all checks of `source` against a notebook of the functions given; results by id."""
 
     def mark(
-        source: str | Path, notebook: MemoryNotebook | None = None, *, seed: int = 1, select: Any = None, **names: Any
+        source: str | Path,
+        notebook: MemoryNotebook | None = None,
+        *,
+        seed: int = 1,
+        select: Any = None,
+        failed: CellRun | None = None,
+        **names: Any,
     ) -> dict[str, CheckResult]:
         path = source if isinstance(source, Path) else write(source)
-        bench = checks.Bench(path, oracle.__name__, "demo", seed)
+        bench = checks.Bench(path, oracle.__name__, "demo", seed, failed=failed)
         chosen = select or [spec.id for spec in checks.collect(path)]
-        results = checks.run(bench, notebook or MemoryNotebook(**names), select=chosen)
+        results = checks.run(bench, notebook or MemoryNotebook(**names), select=chosen).checks
         return {result.id: result for result in results}
 
     return mark

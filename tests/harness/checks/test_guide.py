@@ -2,6 +2,7 @@
 
 import re
 import sys
+from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -37,6 +38,13 @@ def mean(values: list[float]) -> float:
     return sum(values) / len(values)
 
 
+def transitions(text: str) -> np.ndarray[Any, Any]:
+    counts = np.full((4, 4), 0.1)
+    for pair in pairwise(text):
+        counts["abcd".index(pair[0]), "abcd".index(pair[1])] += 1
+    return np.asarray(counts / counts.sum(axis=1, keepdims=True))
+
+
 RIGHT = {
     "double": lambda x: 2 * x,
     "total": sum,
@@ -44,6 +52,7 @@ RIGHT = {
     "Counter": Counter,
     "normalize": normalize,
     "mean": mean,
+    "transitions": transitions,
 }
 
 
@@ -59,14 +68,14 @@ def marked(tmp_path: Path, notebook: Any, monkeypatch: pytest.MonkeyPatch) -> An
     def marked(**names: Any) -> dict[str, Any]:
         select = [spec.id for spec in checks.collect(path)]
         bench = checks.Bench(path, oracle.__name__, "guide", 1)
-        return {result.id: result for result in checks.run(bench, notebook(**RIGHT | names), select=select)}
+        return {result.id: result for result in checks.run(bench, notebook(**RIGHT | names), select=select).checks}
 
     return marked
 
 
 def test_all_examples_pass_on_right_answers(marked: Any) -> None:
     results = marked()
-    assert len(results) == 10
+    assert len(results) == 11
     assert {result.outcome for result in results.values()} == {Outcome.PASSED}, results
 
 
@@ -79,6 +88,7 @@ def test_all_examples_pass_on_right_answers(marked: Any) -> None:
         ({"normalize": lambda values: None}, {"in_place"}),
         ({"mean": lambda values: 1.0}, {"refuses"}),
         ({"shuffle": lambda values, seed: values}, {"shuffle"}),
+        ({"transitions": lambda text: np.full((4, 4), 1 / 4)}, {"bits"}),
     ],
 )
 def test_each_example_fails_on_a_wrong_answer(marked: Any, names: Any, failing: set[str]) -> None:

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from harness.course import Limits, Policy
-from harness.kernel import LiveNotebook, Plan
+from harness.kernel.live import LiveNotebook
+from harness.kernel.starts import Plan
 from harness.records import Cell, Outcome
 from harness.sandbox.bubblewrap import Bubblewrap
 

@@ -13,7 +13,7 @@ import pytest
 
 from harness import checks
 from harness.errors import ConfigurationError, InfrastructureError
-from harness.records import Outcome, Visibility
+from harness.records import CellRun, Outcome, StudentError, Visibility
 
 ONE = """
 @check(points=2, fr="Doubler", en="Double")
@@ -61,6 +61,42 @@ def test_a_missing_name_suggests_what_is_there(mark: Any) -> None:
     result = mark(ONE.replace("submission.double", "submission.double_it"), doubleIt=lambda x: 2 * x)["double"]
     assert result.outcome is Outcome.MISSING
     assert result.message.en == "`double_it` is not defined in your notebook. Did you mean `doubleIt`?"
+
+
+@pytest.mark.parametrize(
+    ("run", "fr", "en"),
+    [
+        (
+            CellRun(4, Outcome.TIMEOUT, 20.0, StudentError("timeout", "not over after 20.0 s", ()), ""),
+            "La première cellule en échec est la cellule 5 : elle ne se termine pas dans le temps accordé.",
+            "The first cell that failed is cell 5: it did not finish in the time allowed.",
+        ),
+        (
+            CellRun(0, Outcome.ERROR, 0.1, StudentError("ValueError", "no\nway.", ()), ""),
+            "La première cellule en échec est la cellule 1 : elle lève ValueError : no way.",
+            "The first cell that failed is cell 1: it raised ValueError: no way.",
+        ),
+    ],
+    ids=["timeout", "error"],
+)
+def test_where_a_name_is_missing_the_first_cell_that_failed_is_named(mark: Any, run: CellRun, fr: str, en: str) -> None:
+    def double(x: int) -> int:
+        return 2 * x + table  # noqa: F821
+
+    undefined = mark(ONE, failed=run)["double"]
+    assert undefined.outcome is Outcome.MISSING
+    assert undefined.message.fr == f"`double` n'est pas défini dans votre notebook. {fr}"
+    assert undefined.message.en == f"`double` is not defined in your notebook. {en}"
+    needing = mark(ONE, failed=run, double=double)["double"]
+    assert needing.outcome is Outcome.ERROR
+    assert needing.message.en == f"`double(3)` raised NameError: name 'table' is not defined (cell 3, line 3). {en}"
+    assert needing.message.fr.endswith(f" (cellule 3, ligne 3). {fr}")
+
+
+def test_a_cell_that_failed_is_not_named_where_another_mistake_is_seen(mark: Any, ends: Any) -> None:
+    run = CellRun(4, Outcome.TIMEOUT, 20.0, None, "")
+    for double in (lambda x: x, lambda x: 1 // 0, ends(Outcome.CRASHED)):
+        assert "cell 5" not in mark(ONE, failed=run, double=double)["double"].message.en
 
 
 def test_an_argument_written_into_fails(mark: Any) -> None:
@@ -249,6 +285,32 @@ def test_a_selection_brings_what_it_needs_and_reports_only_itself(mark: Any, not
     assert book.trips == [1, 1, 1]
 
 
+def test_what_is_told_later_runs_before_what_is_never_told(mark: Any) -> None:
+    kept: list[int] = []
+
+    def echo(x: int) -> int:
+        kept.append(x)
+        return sum(kept)
+
+    source = """
+    @check(points=1, fr="Caché", en="Hidden", visibility="hidden")
+    def test_hidden(submission):
+        submission.echo(736100)
+
+    @check(points=1, fr="Après", en="Later", visibility="after_due")
+    def test_later(submission, compare):
+        compare(submission.echo(20), 0)
+
+    @check(points=1, fr="Public", en="Public", visibility="public")
+    def test_public(submission, compare):
+        compare(submission.echo(1), 0)
+    """
+    results = mark(source, echo=echo)
+    assert list(results) == ["hidden", "later", "public"]  # in the order of the file
+    assert kept == [1, 20, 736100]
+    assert "got 21" in results["later"].message.en
+
+
 def test_an_unknown_selection_is_refused(mark: Any) -> None:
     with pytest.raises(ConfigurationError, match="declares no check 'four'"):
         mark(CHAIN, select=["four"])
@@ -326,7 +388,7 @@ declared = HEADER + '@check(points=1, fr="a", en="a")\\ndef test_length(submissi
 Path("checks.py").write_text(declared + "    differential(submission.length, oracle.len, st.text())")
 select = [spec.id for spec in checks.collect(Path("checks.py"))]
 bench = checks.Bench(Path("checks.py"), "builtins", "demo", 1)
-results = checks.run(bench, MemoryNotebook(length=len), select=select)
+results = checks.run(bench, MemoryNotebook(length=len), select=select).checks
 print(results[0].outcome, *sorted(map(str, Path().iterdir())))
 """
 
@@ -358,6 +420,22 @@ def test_foreign_configuration_takes_no_part(
     assert mark(path, double=lambda x: 2 * x)["double"].outcome is Outcome.PASSED
     assert capfd.readouterr() == ("", "")
     assert sorted(each.name for each in path.parent.iterdir()) == ["checks.py", "conftest.py", "pytest.ini"]
+
+
+def test_no_folder_but_the_assignments_own_is_read(write: Any, mark: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write(ONE)
+    read: list[Path] = []
+    scandir = os.scandir
+    monkeypatch.setattr(os, "scandir", lambda folder: (read.append(Path(folder)), scandir(folder))[1])
+    assert mark(path, double=lambda x: 2 * x)["double"].outcome is Outcome.PASSED
+    assert set(read) == {path.parent}
+
+
+def test_a_file_that_has_changed_is_compiled_again(write: Any, mark: Any) -> None:
+    path = write(ONE)
+    for points in ("2", "3"):
+        path.write_text(path.read_text(encoding="utf-8").replace("points=2", f"points={points}"), encoding="utf-8")
+        assert mark(path, double=lambda x: 2 * x)["double"].points == float(points)
 
 
 def test_ctrl_c_ends_the_run(mark: Any) -> None:
@@ -392,3 +470,60 @@ def test_arrays_and_tensors_cross(mark: Any) -> None:
     assert mark(source, double=lambda x: torch.tensor(2 * x))["array"].outcome is Outcome.PASSED
     wrong = mark(source, double=lambda x: np.where(x == 4, 0, 2 * x))["array"]
     assert "at [1, 1]: expected 8.0, got 0.0 (1 of 6 values differ; largest difference 8 at [1, 1])" in wrong.message.en
+
+
+PARTS = """
+@check(points=1, fr="Parties", en="Parts")
+@pytest.mark.parametrize("x", [1, 2, 3])
+def test_parts(submission, compare, x):
+    compare(submission.double(x), 2 * x, exact=True)
+
+@check(points=1, fr="Secret", en="Secret", visibility="hidden")
+def test_secret(submission, compare):
+    compare(submission.double(3), 6, exact=True)
+
+@check(points=1, fr="Après", en="After", needs=["parts"])
+def test_after(submission, compare):
+    compare(submission.double(3), 6, exact=True)
+"""
+
+
+@pytest.mark.parametrize("wrong", [0, 1, 2, 3])
+def test_each_selected_check_is_told_once_as_soon_as_it_is_over(
+    write: Any, notebook: Any, oracle: Any, wrong: int
+) -> None:
+    """Also when a part fails, whichever it is, and when a prerequisite did not pass."""
+    asked: list[int] = []
+
+    def double(x: int) -> int:
+        asked.append(x)
+        return 0 if x == wrong else 2 * x
+
+    told: list[tuple[checks.Marks, list[int]]] = []
+    bench = checks.Bench(write(PARTS), oracle.__name__, "demo", 1)
+    marks = checks.run(
+        bench, notebook(double=double), select=["parts", "after"], tell=lambda one: told.append((one, list(asked)))
+    )
+    assert tuple(result for one, _ in told for result in one.checks) == marks.checks
+    before_parts = told[0][1]
+    assert before_parts == [1, 2, 3][: wrong or 3]
+
+
+def test_whoever_is_told_may_stop_it_all(write: Any, notebook: Any, oracle: Any) -> None:
+    def stop(_: checks.Marks) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        checks.run(
+            checks.Bench(write(ONE), oracle.__name__, "demo", 1),
+            notebook(double=lambda x: 2 * x),
+            select=["double"],
+            tell=stop,
+        )
+
+
+def test_a_prerequisite_that_was_not_asked_for_is_not_told(write: Any, notebook: Any, oracle: Any) -> None:
+    told: list[checks.Marks] = []
+    bench = checks.Bench(write(PARTS), oracle.__name__, "demo", 1)
+    marks = checks.run(bench, notebook(double=lambda x: 2 * x), select=["after"], tell=told.append)
+    assert told == [marks]

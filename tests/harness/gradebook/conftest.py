@@ -13,9 +13,11 @@ import pytest
 
 from harness.gradebook import Gradebook
 from harness.records import (
+    Better,
     Candidate,
     CheckResult,
     Graded,
+    Metric,
     Outcome,
     RunInfo,
     Seconds,
@@ -72,6 +74,25 @@ def make_check() -> Callable[..., CheckResult]:
             "wall_s": 0.25,
         }
         return CheckResult(id=id_, points=points, outcome=outcome, **values | rest)
+
+    return make
+
+
+@pytest.fixture
+def make_metric() -> Callable[..., Metric]:
+    def make(value: float = 2.5, check: str = "counts", **rest: Any) -> Metric:
+        values: dict[str, Any] = {
+            "unit": "bits/byte",
+            "low": 2.4,
+            "high": 2.6,
+            "baseline": 8.0,
+            "oracle": None,
+            "points": 1.0,
+            "max_points": 4.0,
+            "title": Text("Perplexité", "Perplexity"),
+            "better": Better.LOWER,
+        }
+        return Metric(value=value, check=check, **values | rest)
 
     return make
 

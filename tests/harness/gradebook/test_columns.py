@@ -1,5 +1,6 @@
 """Each kind of column gives back what it was given, and keeps it readable for SQL."""
 
+import json
 import math
 import struct
 from datetime import UTC, datetime, timedelta, timezone
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Column, MetaData, Table, create_engine, insert, select, text
 from sqlalchemy.types import TypeEngine
 
-from harness.gradebook.columns import AnyText, ExactFloat, Json, UtcTime
+from harness.gradebook.columns import AnyText, ExactFloat, Json, UtcTime, exact_float, json_number
 
 KINDS: dict[str, TypeEngine[Any]] = {"text": AnyText(), "json": Json(), "float": ExactFloat(), "time": UtcTime()}
 DECLARED = {"text": "TEXT", "json": "TEXT", "float": "DOUBLE PRECISION", "time": "TEXT"}
@@ -57,6 +58,13 @@ def test_ordinary_text_stands_as_it_is() -> None:
 def test_floats_that_sqlite_would_change(bits: str) -> None:
     (value,) = struct.unpack(">d", bytes.fromhex(bits))
     assert struct.pack(">d", there_and_back("float", value)[0]).hex() == bits
+
+
+@pytest.mark.parametrize("bits", ["8000000000000000", "7ff8000000000000", "fff8000000000001", "7ff0000000000000"])
+def test_floats_that_json_has_not_got(bits: str) -> None:
+    (value,) = struct.unpack(">d", bytes.fromhex(bits))
+    stored = json.dumps(json_number(value), allow_nan=False)
+    assert struct.pack(">d", exact_float(json.loads(stored))).hex() == bits
 
 
 @given(st.floats(allow_nan=False))

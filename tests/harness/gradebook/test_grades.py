@@ -2,13 +2,14 @@
 
 import csv
 import io
+import math
 from collections.abc import Callable
 
 import pandas as pd
 import pytest
 
 from harness.gradebook.grades import grades_csv
-from harness.records import CheckResult, Graded, Status
+from harness.records import CheckResult, Graded, Metric, Status
 
 
 def rows(content: bytes, delimiter: str = ",") -> list[list[str]]:
@@ -25,6 +26,22 @@ def test_one_row_a_student_and_one_column_a_check(
         ["élodie", "marked", "1", "8", "0", "1", "0", ""],
         ["basil", "marked", "1", "8", "90", "0.1", "", "2"],
         ["clio", "infrastructure", "", "8", "0", "", "", ""],
+    ]
+
+
+def test_what_a_check_measured_first_has_a_column_with_its_unit(
+    make_graded: Callable[..., Graded], make_metric: Callable[..., Metric]
+) -> None:
+    metrics = {
+        "counts": make_metric(2.46),
+        "counts.tokens": make_metric(9.0),
+        "table": make_metric(0.5, "table", unit=""),
+    }
+    infinite = make_graded("basil", metrics={"counts": make_metric(math.inf)})
+    assert rows(grades_csv([make_graded("alma", metrics=metrics), infinite], "en")) == [
+        ["student", "status", "score", "max_score", "late", "counts", "table", "counts [bits/byte]", "table [value]"],
+        ["alma", "marked", "1", "8", "0", "1", "0", "2.46", "0.5"],
+        ["basil", "marked", "1", "8", "0", "1", "0", "", ""],
     ]
 
 

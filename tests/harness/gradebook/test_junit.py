@@ -1,5 +1,6 @@
 """junit.xml, as a CI service reads it."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -106,3 +107,28 @@ def test_it_parses_whatever_students_write(
     shown = failure.get("message") or ""
     assert shown.endswith("</testsuite><!--]]>&lol;\U0001f600")
     assert not set(shown) & set(map(chr, [0, 8, 0x1B, 0xD800, 0xFFFE]))
+
+
+def test_what_a_check_measured_is_a_property_of_its_case(
+    document: Document,
+    make_graded: Callable[..., Graded],
+    make_check: Callable[..., Any],
+    make_metric: Callable[..., Any],
+) -> None:
+    hidden = make_check("hidden", visibility=Visibility.HIDDEN)
+    metrics = {
+        "counts": make_metric(2.4613),
+        "counts.\0": make_metric(math.inf, unit="\ud800J"),
+        "hidden": make_metric(7361.0, "hidden"),
+    }
+    other = make_check("other", outcome=Outcome.PASSED)
+    root = document(make_graded(checks=(make_check(), hidden, other), metrics=metrics))
+    case = root.find("testsuite/testcase[@name='counts']")
+    assert case is not None
+    assert [element.tag for element in case] == ["properties", "failure"]
+    assert [(item.get("name"), item.get("value")) for item in case[0]] == [
+        ("counts", "2.4613 [2.4, 2.6] bits/byte"),
+        ("counts.", "inf [2.4, 2.6] J"),
+    ]
+    assert len(root.findall(".//properties")) == 1
+    assert "7361" not in ET.tostring(root, encoding="unicode")

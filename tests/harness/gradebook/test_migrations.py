@@ -1,6 +1,8 @@
 """Old files come up to date with nothing lost; new files, foreign files and broken steps are refused whole."""
 
 import hashlib
+import json
+import math
 import re
 import sqlite3
 from collections.abc import Callable
@@ -16,12 +18,12 @@ from harness.errors import GradebookError
 from harness.gradebook import Gradebook, migrations
 from harness.gradebook.migrations import MIGRATIONS, Migration
 from harness.gradebook.schema import metadata
-from harness.records import Graded, Override, RunInfo
+from harness.records import Better, Fact, Graded, Override, RunInfo, Text
 
 NOON = datetime(2027, 1, 31, 12, 0, tzinfo=UTC)
 DOCUMENT = Path(__file__).parents[3] / "docs" / "gradebook.md"
 # of the SQL of each released step; a new step adds a line, no line ever changes
-DIGESTS = ("07ff1c7706d42aaa", "b440d58399339d37")
+DIGESTS = ("07ff1c7706d42aaa", "b440d58399339d37", "b7c6ae964098bf1d", "6dd81de0738bdf63")
 
 
 @pytest.fixture
@@ -45,6 +47,10 @@ def version_1(path: Path) -> Path:
         connection.execute(
             "INSERT INTO checks VALUES ('old', 'élodie', 1, 0, 'table', 'fr', 'en', 'public', 1.5, 4.0, 'failed',"
             " 'attendu', 'expected', NULL, 0.1)"
+        )
+        measured = "INSERT INTO metrics VALUES ('old', 'élodie', 1, ?, ?, 2.5, 'bits/byte', 2.4, 2.6, ?, ?, 1.0, 2.0)"
+        connection.executemany(
+            measured, [(0, "perplexity", 3.0, 2.0), (1, "ndcg@10", 0.2, 0.9), (2, "growth", None, None)]
         )
     return path
 
@@ -72,6 +78,43 @@ def test_a_version_1_file_is_migrated_and_keeps_its_results(version_1: Path) -> 
         assert book.cohort("old").results[0].score == 3.0
 
 
+def test_metrics_of_an_old_file_get_their_name_as_title_and_check(version_1: Path) -> None:
+    with Gradebook.open(version_1) as book:
+        (result,) = book.cohort("old").results
+    assert [(metric.title.fr, metric.title.en, metric.check) for metric in result.metrics.values()] == [
+        (name, name, name) for name in ("perplexity", "ndcg@10", "growth")
+    ]
+    lower, higher, unknown = result.metrics.values()
+    assert (lower.better, higher.better, unknown.better) == (Better.LOWER, Better.HIGHER, Better.LOWER)
+    assert (lower.value, lower.low, lower.high, lower.baseline, lower.points) == (2.5, 2.4, 2.6, 3.0, 1.0)
+    assert (lower.anchors, lower.facts, lower.quarantine) == ((), (), None)
+
+
+def test_metrics_of_version_3_keep_their_facts_and_their_unit_says_what_they_are(version_1: Path) -> None:
+    recorded = [
+        {"fr": "mémoire", "en": "memory", "number": "bits:7ff0000000000000", "unit": "B"},
+        {"fr": "carte", "en": "device", "text": "bits:7ff8000000000000", "unit": ""},
+    ]
+    with closing(sqlite3.connect(version_1)) as connection, connection:
+        for statement in (*MIGRATIONS[1].statements, *MIGRATIONS[2].statements):
+            connection.execute(statement)
+        connection.execute("INSERT INTO schema_version VALUES (3, '2026-02-01T00:00:00.000000+00:00')")
+        connection.execute("UPDATE metrics SET facts = ?", (json.dumps(recorded),))
+        for name, unit in (("growth", "×"), ("ndcg@10", "J est.")):
+            connection.execute("UPDATE metrics SET unit = ? WHERE name = ?", (unit, name))
+    with Gradebook.open(version_1) as book:
+        metrics = book.cohort("old").results[0].metrics
+    assert {name: (metric.timed, metric.logarithmic) for name, metric in metrics.items()} == {
+        "perplexity": (False, False),
+        "growth": (True, True),
+        "ndcg@10": (True, False),
+    }
+    assert metrics["growth"].facts == (
+        Fact(Text("mémoire", "memory"), math.inf, "B"),
+        Fact(Text("carte", "device"), "bits:7ff8000000000000"),
+    )
+
+
 def test_an_old_file_and_a_new_file_end_up_the_same(version_1: Path, tmp_path: Path) -> None:
     new = tmp_path / "new.sqlite"
     for path in (version_1, new):
@@ -79,7 +122,7 @@ def test_an_old_file_and_a_new_file_end_up_the_same(version_1: Path, tmp_path: P
     assert tables_of(version_1) == tables_of(new)
     with closing(sqlite3.connect(new)) as connection:
         versions = [version for (version,) in connection.execute("SELECT version FROM schema_version ORDER BY version")]
-    assert versions == [1, 2]
+    assert versions == [1, 2, 3, 4]
 
 
 def test_the_tables_are_those_of_the_code(path: Path) -> None:

@@ -17,13 +17,13 @@ def decide(check: str | None, points: float | None, student: str = "student-01")
     return Override(student, check, points, "", "instructor", NOON)
 
 
-def test_points_replace_and_the_score_is_added_up_with_metrics_and_the_same_penalty(
-    make_graded: Callable[..., Graded],
+def test_points_replace_and_the_score_is_added_up_again_without_metrics_and_with_the_same_penalty(
+    make_graded: Callable[..., Graded], make_metric: Callable[..., Metric]
 ) -> None:
-    metric = Metric(8.0, "bits/byte", 7.9, 8.1, None, None, points=1.5, max_points=2.0)
+    metric = make_metric(points=1.5, max_points=2.0)
     result = apply(make_graded(metrics={"m": metric}, penalty=0.5, score=2.0), [decide("table", 3.0)])
     assert [check.points for check in result.checks] == [1.0, 3.0]
-    assert result.score == 1.0 + 3.0 + 1.5 - 0.5
+    assert result.score == 1.0 + 3.0 - 0.5  # what a metric gave stands in its check already
     assert result.penalty == 0.5
 
 

@@ -15,9 +15,12 @@ from hypothesis import strategies as st
 from harness.errors import GradebookError, UsageError
 from harness.gradebook import Gradebook
 from harness.records import (
+    Anchor,
+    Better,
     Candidate,
     CellRun,
     CheckResult,
+    Fact,
     Graded,
     Metric,
     Notice,
@@ -36,6 +39,7 @@ RUN_NUMBERS = count(1)
 
 words = st.text(st.characters(exclude_categories=()), max_size=12)  # NUL and lone surrogates too
 integers = st.integers(-(2**63), 2**63 - 1)
+bits = st.just("bits:7ff8000000000000")  # text that looks like a stored NaN
 times = st.datetimes(timezones=st.just(UTC))
 maybe = st.none
 texts = st.builds(Text, fr=words, en=words)
@@ -72,6 +76,16 @@ metrics = st.builds(
     oracle=maybe() | st.floats(),
     points=st.floats(),
     max_points=st.floats(),
+    check=words,
+    title=texts,
+    better=st.sampled_from(Better),
+    anchors=st.lists(st.builds(Anchor, name=texts, value=st.floats(), share=st.floats()), max_size=3).map(tuple),
+    facts=st.lists(st.builds(Fact, name=texts, value=st.floats() | words | bits | texts, unit=words), max_size=3).map(
+        tuple
+    ),
+    quarantine=maybe() | texts,
+    timed=st.booleans(),
+    logarithmic=st.booleans(),
 )
 candidates = st.builds(
     Candidate,

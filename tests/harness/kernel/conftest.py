@@ -1,14 +1,21 @@
-"""Real kernels in the real sandbox: each test says what its notebook contains."""
+"""Real kernels in the real sandbox, cold and warm: each test says what its notebook contains."""
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
 import pytest
 
 from harness.course import Limits, Policy
-from harness.kernel import LiveNotebook, Plan
+from harness.kernel.inside import KERNEL_PACKAGE
+from harness.kernel.live import LiveNotebook
+from harness.kernel.starts import Plan
+from harness.kernel.warmth import warmth
 from harness.records import Cell, Execution
 from harness.sandbox.bubblewrap import Bubblewrap
+from harness.sandbox.contract import Process, Program, Sandbox
+from harness.sandbox.warm.outside import Warm
+from harness.sandbox.warm.owner import ForkServer
 
 NUMPY = Policy(packages=("numpy",))
 PLENTY = Limits(cell_s=20, call_s=20, wall_s=120)  # time that no test uses up unless it is about time
@@ -28,9 +35,51 @@ def plan(
     return Plan(cells, files or {}, limits, policy, "cpu", seed)
 
 
+class ByPolicy:
+    """A fork server for each policy that a test asks for, as a run has one for each assignment."""
+
+    name = Warm.name
+    guarantees = Warm.guarantees
+
+    def __init__(self, closing: ExitStack) -> None:
+        """The servers end with `closing`."""
+        self._closing = closing
+        self.servers: dict[Policy, ForkServer] = {}
+
+    def check(self) -> None:
+        """Each server is, when it is started."""
+
+    def start(self, program: Program) -> Process:
+        packages = tuple(name for name in program.packages if name != KERNEL_PACKAGE)
+        server = self.server(Policy(packages, tuple(json.loads(program.arguments[0])["forbidden"])))
+        return Warm(server.address, server.warmth).start(program)
+
+    def server(self, policy: Policy) -> ForkServer:
+        """The fork server for kernels under `policy`."""
+        if policy not in self.servers:
+            server = ForkServer(warmth(policy, "cpu"), secrets=())
+            self._closing.callback(server.close)
+            server.wait()
+            self.servers[policy] = server
+        return self.servers[policy]
+
+
 @pytest.fixture(scope="session")
-def sandbox() -> Bubblewrap:
+def cold() -> Bubblewrap:
     return Bubblewrap()
+
+
+@pytest.fixture(scope="session")
+def warm() -> Iterator[ByPolicy]:
+    with ExitStack() as closing:
+        yield ByPolicy(closing)
+
+
+@pytest.fixture(scope="session", params=["cold", "warm"])
+def sandbox(request: pytest.FixtureRequest) -> Sandbox:
+    """Both ways of starting a kernel: nothing that a notebook sees may tell them apart."""
+    found: Sandbox = request.getfixturevalue(request.param)
+    return found
 
 
 @pytest.fixture(scope="session")
@@ -39,7 +88,7 @@ def make_plan() -> Callable[..., Plan]:
 
 
 @pytest.fixture(scope="session")
-def run_once(sandbox: Bubblewrap) -> Callable[..., Execution]:
+def run_once(sandbox: Sandbox) -> Callable[..., Execution]:
     """Runs the cells of a notebook that nothing else is asked of."""
 
     def run(*sources: str, **options: object) -> Execution:
@@ -50,7 +99,7 @@ def run_once(sandbox: Bubblewrap) -> Callable[..., Execution]:
 
 
 @pytest.fixture
-def opened(sandbox: Bubblewrap) -> Iterator[Open]:
+def opened(sandbox: Sandbox) -> Iterator[Open]:
     """Opens notebooks and closes them after the test."""
     with ExitStack() as closing:
 

@@ -1,12 +1,17 @@
 """Whatever frames arrive, a message comes out only when it is one."""
 
+import asyncio
 import json
+import time
 
 import pytest
+import zmq
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.kernel.channels import DELIMITER, JSON_BYTES, parse
+from harness.kernel import wire
+from harness.kernel.channels import DELIMITER, JSON_BYTES, SHELL_BYTES, WAITING, Client, context, parse
+from harness.records import Outcome
 
 
 def frames(
@@ -64,3 +69,29 @@ def test_what_is_no_message_is_none(wrong):
 def test_any_frames_at_all_are_read_or_passed_over(some):
     message = parse(some)
     assert message is None or message["msg_type"] == "x"
+
+
+def test_sockets_take_no_more_than_they_should_and_never_wait_for_a_kernel(tmp_path):
+    async def options() -> dict[str, tuple[int, int, int, int]]:
+        client = Client(context=context(), transport="ipc", ip=str(tmp_path / "k"), shell_port=1, iopub_port=2)
+        sockets = {"shell": client.connect_shell(), "iopub": client.connect_iopub()}
+        found = {name: (s.maxmsgsize, s.rcvhwm, s.linger, s.reconnect_ivl) for name, s in sockets.items()}
+        client.context.destroy()
+        return found
+
+    assert asyncio.run(options()) == {"shell": (SHELL_BYTES, 0, 0, -1), "iopub": (JSON_BYTES, WAITING, 0, -1)}
+
+
+def test_nothing_is_sent_for_ever_to_a_kernel_that_is_gone(opened):
+    live = opened("x = 1")
+    live.run_cells()
+    kernel = live._starts._kernel
+    socket = kernel.client.shell_channel.socket
+    kernel.process.end()
+    until = time.monotonic() + 60
+    while socket.get(zmq.EVENTS) & zmq.POLLOUT and time.monotonic() < until:
+        time.sleep(0.01)  # until the socket knows too
+    assert not socket.get(zmq.EVENTS) & zmq.POLLOUT
+    exchange = live._loop.run(kernel.exchange([wire.encode(("defined", ()))], seconds=30.0))
+    assert exchange.replies == []
+    assert exchange.ended is Outcome.CRASHED

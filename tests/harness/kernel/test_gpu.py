@@ -3,7 +3,9 @@
 import pytest
 
 from harness.course import Limits, Policy
-from harness.kernel import Call, LiveNotebook, Plan
+from harness.kernel import Call
+from harness.kernel.live import LiveNotebook
+from harness.kernel.starts import Plan
 from harness.records import Cell, Outcome
 from harness.sandbox import choose
 
@@ -31,3 +33,12 @@ def test_answers_come_back_to_the_cpu(notebook):
     [answer] = notebook.call([Call("double", (sent,))])
     assert answer.value.device.type == "cpu"
     assert torch.equal(answer.value, 2 * sent)
+
+
+def test_a_matrix_on_the_gpu_is_promised_as_its_copy(notebook):
+    sent = torch.arange(6, dtype=torch.bfloat16).reshape(2, 3)
+    [answer] = notebook.call([Call("double", (sent,), commit=True)])
+    handle, dtype, shape, digests = answer.value
+    assert (dtype, shape, len(digests)) == ("<f4", (2, 3), 2 * 32)
+    [taken] = notebook.call([Call("take", ([0, 1],), target=handle)])
+    assert taken.value.tolist() == [[0, 2, 4], [6, 8, 10]]

@@ -76,6 +76,21 @@ def test_libraries_may_use_what_students_may_not(run_once):
     assert execution.violations == ()
 
 
+@pytest.mark.slow
+def test_a_library_that_looks_for_what_is_forbidden_does_not_find_it(run_once):
+    """As torch does for scikit-learn when the first optimiser is made; a notebook is right in using one."""
+    source = "import torch\nstep = torch.optim.Adam(torch.nn.Linear(1, 1).parameters()).step"
+    execution = run_once(source, policy=Policy(packages=("numpy", "torch"), forbidden=("sklearn", "nltk")))
+    assert [cell.outcome for cell in execution.cells] == [Outcome.PASSED]
+    assert execution.violations == ()
+
+
+def test_a_notebook_that_looks_for_what_is_forbidden_is_stopped(run_once):
+    source = "import importlib.util\nfound = importlib.util.find_spec('colorsys')"
+    execution = run_once(source, policy=Policy(packages=(), forbidden=("colorsys",)))
+    assert [cell.outcome for cell in execution.cells] == [Outcome.POLICY]
+
+
 def test_a_similar_name_is_not_forbidden(run_once):
     execution = run_once(
         "import json.decoder, colorsys", policy=Policy(packages=(), forbidden=("js", "color", "json.dec"))
@@ -176,6 +191,23 @@ def test_no_road_leads_round(torch_cells, name):
 @pytest.mark.parametrize("name", ALLOWED)
 def test_the_rest_of_the_library_works(torch_cells, name):
     assert (torch_cells[name].outcome, torch_cells[name].error) == (Outcome.PASSED, None)
+
+
+@pytest.mark.slow
+def test_forward_derivatives_work_where_operators_are_forbidden(run_once):
+    """At the first one torch compiles code that reads `torch.ops.aten`."""
+    execution = run_once(
+        "import warnings\nwarnings.simplefilter('error')\nimport torch",
+        "ones = torch.ones(2)\ndef f(x): return -torch.log_softmax(x, -1)[0] + x.prod()",
+        "assert torch.func.jacfwd(f)(ones).tolist() == [0.5, 1.5]",
+        "assert torch.func.jvp(f, (ones,), (ones,))[1] == 2",
+        "assert torch.func.hessian(f)(ones).tolist() == [[0.25, 0.75], [0.75, 0.25]]",
+        "torch.ops.aten.sin(ones)",
+        "from torch._decomp import decompositions_for_jvp as late\nlate.aten.sin(ones)",
+        policy=Policy(packages=("torch", "numpy"), forbidden=("torch.ops.aten",)),
+    )
+    outcomes = [cell.outcome for cell in execution.cells]
+    assert outcomes == [Outcome.PASSED] * 5 + [Outcome.POLICY] * 2, execution.cells
 
 
 @pytest.mark.slow

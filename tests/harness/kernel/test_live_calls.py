@@ -8,7 +8,8 @@ import pytest
 from harness.course import Limits, Policy
 from harness.errors import InfrastructureError
 from harness.kernel import Call
-from harness.records import Outcome
+from harness.kernel.live import LiveNotebook
+from harness.records import Outcome, Reading
 
 SOURCES = (
     "import numpy as np\nimport random",
@@ -38,8 +39,6 @@ SOURCES = (
 
 @pytest.fixture(scope="module")
 def notebook(sandbox, make_plan):
-    from harness.kernel import LiveNotebook
-
     with LiveNotebook(make_plan(*SOURCES), sandbox) as live:
         assert all(cell.outcome is Outcome.PASSED for cell in live.run_cells().cells)
         yield live
@@ -232,11 +231,12 @@ def test_sets_of_strings_iterate_alike_in_every_kernel(opened):
     assert order() == order() == order()
 
 
-def test_a_notebook_without_arrays_never_imports_numpy_or_torch(opened):
-    notebook = opened("import sys\ndef loaded(x): return [n for n in ('numpy', 'torch') if n in sys.modules]")
-    notebook.run_cells()
-    assert one(notebook, "loaded", [1.5]).value == []
-    assert one(notebook, "loaded", np.zeros(1)).value == ["numpy"]
+def test_a_notebook_without_arrays_never_imports_numpy_or_torch(cold, make_plan):
+    plan = make_plan("import sys\ndef loaded(x): return [n for n in ('numpy', 'torch') if n in sys.modules]")
+    with LiveNotebook(plan, cold) as notebook:
+        notebook.run_cells()
+        assert one(notebook, "loaded", [1.5]).value == []
+        assert one(notebook, "loaded", np.zeros(1)).value == ["numpy"]
 
 
 @pytest.mark.slow
@@ -256,3 +256,72 @@ def test_tensors_cross(opened):
     )
     again.run_cells()
     assert torch.equal(one(again, "first").value, one(notebook, "first").value)
+
+
+BURN = """
+import os, threading, time
+
+def burn(seconds):
+    began = time.process_time()
+    while time.process_time() < began + seconds:
+        pass
+
+def in_a_thread(seconds):
+    thread = threading.Thread(target=burn, args=(seconds,))
+    thread.start()
+    thread.join()
+
+def in_a_child(seconds):
+    child = os.fork()
+    if child == 0:
+        burn(seconds)
+        os._exit(0)
+    os.waitpid(child, 0)
+"""
+
+
+@pytest.mark.parametrize("name", ["burn", "in_a_thread", "in_a_child"])
+def test_processor_time_is_read_from_outside_wherever_it_was_spent(opened, name):
+    notebook = opened(BURN)
+    notebook.run_cells()
+    notebook.call([Call(name, (0.01,))])
+    before = notebook.reading()
+    assert notebook.call([Call(name, (0.2,))])[0].outcome is Outcome.PASSED
+    after = notebook.reading()
+    assert after.start == before.start == 1
+    assert after.cpu_s - before.cpu_s >= 0.18  # two ticks less: children that ended are counted so, user and system
+    assert (after.ticked_s > before.ticked_s) == (name == "in_a_child")
+    assert after.waited_s >= before.waited_s
+    assert after.peak_memory_bytes > 0
+
+
+def test_a_reading_says_which_start_it_is_of(opened):
+    notebook = opened("import os\ndef end(): os._exit(1)\ndef one(): return 1")
+    assert notebook.reading() == Reading(0.0, 0.0, 0, 0)
+    notebook.run_cells()
+    notebook.call([Call("end")])
+    notebook.call([Call("one")])
+    assert notebook.reading().start == 2
+
+
+HOLD = """
+import numpy as np
+raised = np.ones(1 << 25)  # 256 MB: lifts an ordinary high-water mark above all that follows
+del raised
+def hold(megabytes):
+    return float(np.ones(megabytes * 131072)[-1])
+"""
+
+
+def test_a_peak_of_memory_belongs_to_the_calls_since_the_last_reading(opened):
+    notebook = opened(HOLD)
+    notebook.run_cells()
+    notebook.call([Call("hold", (1,))])
+    notebook.reading()
+    rest = notebook.reading().peak_memory_bytes
+    held = []
+    for megabytes in (64, 8):
+        notebook.call([Call("hold", (megabytes,))])
+        held.append((notebook.reading().peak_memory_bytes - rest) / 2**20)
+    assert 63 < held[0] < 68
+    assert 7 < held[1] < 12

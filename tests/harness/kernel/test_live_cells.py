@@ -192,6 +192,12 @@ def test_output_that_just_fits_is_not_called_truncated(opened):
     assert (execution.output_truncated, len(execution.cells[0].output)) == (False, 1500)
 
 
+def test_what_is_written_past_python_belongs_to_the_cell_that_wrote_it(opened):
+    numbers = range(40)
+    cells = run(opened, "import os", *(f"_ = os.write(1 + {n % 2}, b'{n}\\n')" for n in numbers))
+    assert [cell.output for cell in cells[1:]] == [f"{n}\n" for n in numbers]
+
+
 @pytest.mark.slow
 def test_a_flood_neither_stalls_nor_fills_the_grader(opened):
     notebook = opened(
@@ -236,3 +242,12 @@ def test_the_last_definition_counts(opened):
     notebook = opened("def f(): return 1", "def f(): return 2")
     notebook.run_cells()
     assert notebook.call([Call("f")])[0].value == 2
+
+
+def test_each_cell_is_told_as_soon_as_it_is_over(opened) -> None:
+    told = []
+    live = opened("a = 1", "1 / 0", "a = 3")
+    execution = live.run_cells(lambda run: told.append((run, live.defined(["a"]))))
+    assert [run for run, _ in told] == list(execution.cells)
+    assert outcomes(run for run, _ in told) == [PASSED, ERROR, PASSED]
+    assert told[0][1] == (True,)  # told between the cells: the notebook can be asked

@@ -126,7 +126,7 @@ SABOTAGE = {
     "loop": "kernel.io_loop.stop()",
     "recursion": "import sys\nsys.setrecursionlimit(60)",
     "modules": "import sys\nsys.modules.clear()",
-    "garbage": "import gc\nfor thing in gc.get_objects():\n"
+    "garbage": "import gc\ngc.unfreeze()\nfor thing in gc.get_objects():\n"
     "    if isinstance(thing, dict) and thing is not globals() and 'kept' in thing: thing.clear()",
 }
 
@@ -166,6 +166,7 @@ def look(front, back):
     frame = sys._getframe()
     while frame := frame.f_back:
         places.append(repr(frame.f_locals))
+    gc.unfreeze()  # a forked kernel's collector does not look at what it inherited
     places += [repr(o) for o in gc.get_objects() if type(o) in (dict, list, tuple) and len(o) < 100]
     return sum(needle in place for place in places)
 

@@ -1,7 +1,10 @@
 """Jupyter's own manager runs a kernel in a sandbox, over IPC, without a file; what fails before that is our fault."""
 
 import asyncio
-import gc
+import json
+import subprocess
+import sys
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,9 +13,22 @@ import pytest
 
 from harness.course import Limits
 from harness.errors import InfrastructureError
-from harness.kernel import Call, LiveNotebook
-from harness.kernel.provisioner import Manager, trusted_files
+from harness.kernel import Call
+from harness.kernel.inside import trusted_files
+from harness.kernel.live import LiveNotebook
+from harness.kernel.provisioner import Manager
 from harness.sandbox.plain import Plain
+
+LEFTOVERS = Path(__file__).with_name("leftovers.py")
+
+
+def running_kernels() -> list[str]:
+    """Command lines of kernels that were started cold."""
+    lines = []
+    for child in psutil.Process().children(recursive=True):
+        with suppress(psutil.Error):  # it ended meanwhile
+            lines.append(" ".join(child.cmdline()))
+    return [line for line in lines if '"cell_seed"' in line]
 
 
 def test_jupyters_manager_starts_interrupts_and_ends_it(sandbox, make_plan, tmp_path, monkeypatch):
@@ -36,6 +52,18 @@ def test_jupyters_manager_starts_interrupts_and_ends_it(sandbox, make_plan, tmp_
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("now", [False, True])
+def test_jupyters_manager_shuts_it_down(sandbox, make_plan, now):
+    async def session() -> bool:
+        manager = Manager(sandbox, make_plan().program)
+        await manager.start_kernel()
+        await manager.shutdown_kernel(now=now)
+        await manager.shut_down()
+        return manager.process.running()
+
+    assert not asyncio.run(session())
+
+
 def test_no_socket_of_the_kernel_is_tcp(opened):
     notebook = opened(
         "tcp = [line for name in ('tcp', 'tcp6') for line in open(f'/proc/net/{name}').read().splitlines()[1:]]"
@@ -45,41 +73,31 @@ def test_no_socket_of_the_kernel_is_tcp(opened):
     assert notebook.call([Call("tcp")])[0].value == []
 
 
-def test_a_kernel_that_dies_before_any_student_code_is_our_fault(sandbox, make_plan, monkeypatch):
+def test_a_kernel_that_dies_before_any_student_code_is_our_fault(cold, make_plan, monkeypatch):
     broken = {**trusted_files(), "app.py": b"raise OSError('no luck')"}
     monkeypatch.setattr("harness.kernel.starts.trusted_files", lambda: broken)
-    with LiveNotebook(make_plan("x = 1"), sandbox) as notebook:
+    with LiveNotebook(make_plan("x = 1"), cold) as notebook:
         with pytest.raises(InfrastructureError, match="ended while it started: OSError: no luck"):
             notebook.run_cells()
         with pytest.raises(InfrastructureError):
             notebook.defined(["x"])
 
 
-def test_a_kernel_that_is_never_ready_is_our_fault(sandbox, make_plan, monkeypatch):
-    stuck = {**trusted_files(), "app.py": b"def run(settings):\n    import time\n    time.sleep(600)"}
+def test_a_kernel_that_is_never_ready_is_our_fault(cold, make_plan, monkeypatch):
+    stuck = {**trusted_files(), "app.py": b"import time\ntime.sleep(600)"}
     monkeypatch.setattr("harness.kernel.starts.trusted_files", lambda: stuck)
     monkeypatch.setattr("harness.kernel.provisioner.START_S", 0.5)
-    with LiveNotebook(make_plan("x = 1"), sandbox) as notebook, pytest.raises(InfrastructureError, match="not ready"):
+    with LiveNotebook(make_plan("x = 1"), cold) as notebook, pytest.raises(InfrastructureError, match="not ready"):
         notebook.run_cells()
-    assert [
-        child for child in psutil.Process().children(recursive=True) if "launch.py" in " ".join(child.cmdline())
-    ] == []
+    assert running_kernels() == []
 
 
-def test_nothing_is_left_after_closing(sandbox, make_plan):
-    def descriptors() -> int:
-        gc.collect()
-        return len(list(Path("/proc/self/fd").iterdir()))
-
-    def one() -> None:
-        with LiveNotebook(make_plan("x = 1", "import os; os._exit(0)", "y = 1"), sandbox) as notebook:
-            notebook.run_cells()
-
-    one()
-    before = descriptors()
-    one()
-    assert descriptors() <= before
-    assert psutil.Process().children(recursive=True) == []
+@pytest.mark.slow
+@pytest.mark.parametrize("way", ["cold", "warm"])
+def test_nothing_is_left_after_closing(way):
+    done = subprocess.run([sys.executable, LEFTOVERS, way], capture_output=True, text=True, check=True)
+    left = json.loads(done.stdout)
+    assert not left, "\n".join(left)
 
 
 def test_the_working_folder_has_the_files_and_nothing_of_ours(opened):

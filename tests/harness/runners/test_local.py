@@ -5,11 +5,14 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import psutil
 import pytest
+from pebble.pool.process import PoolManager
 
+from harness.errors import ConfigurationError, InfrastructureError
 from harness.runners.contract import Failure, Task
 from harness.runners.local import LocalRunner
 
@@ -62,6 +65,42 @@ def test_a_worker_that_fails_takes_nobody_with_it() -> None:
     assert not _workers()
 
 
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_pool_that_comes_to_an_end_is_replaced(monkeypatch: pytest.MonkeyPatch, times: int) -> None:
+    from work import double
+
+    still_to_break = _breaking(monkeypatch, times)
+    ended = {item.task.argument: item.result for item in LocalRunner(2).run(double, [Task(n, 60) for n in range(20)])}
+    assert ended == {number: 2 * number for number in range(20)}
+    assert still_to_break == []
+    assert not _workers()
+
+
+def test_pools_are_not_replaced_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    from work import double
+
+    _breaking(monkeypatch, 100)
+    (ended,) = LocalRunner(2).run(double, [Task(1, 60)])
+    assert isinstance(ended.result, Failure)
+    assert "no worker" in ended.result.reason
+    assert not _workers()
+
+
+def _breaking(monkeypatch: pytest.MonkeyPatch, times: int) -> list[int]:
+    """Pools that end at their first look at their workers, as where one has died without a task; what is left of it."""
+    left = list(range(times))
+    look = PoolManager.update_workers
+
+    def broken(pool: PoolManager) -> None:
+        if left:
+            left.pop()
+            raise BrokenProcessPool("All workers expired")
+        look(pool)
+
+    monkeypatch.setattr(PoolManager, "update_workers", broken)
+    return left
+
+
 def test_leaving_the_loop_ends_the_workers() -> None:
     from work import misbehave
 
@@ -79,6 +118,31 @@ def test_leaving_the_loop_ends_what_the_workers_started(tmp_path: Path) -> None:
     _until(lambda: len(list(tmp_path.iterdir())) == 2)
     ended.close()
     _until(lambda: not any(psutil.pid_exists(int(path.name)) for path in tmp_path.iterdir()))
+
+
+def test_a_call_is_answered_by_a_worker_that_ends_with_it() -> None:
+    from work import double
+
+    assert LocalRunner(1).call(double, 4) == 8
+    assert not _workers()
+
+
+@pytest.mark.parametrize(
+    ("how", "wanted"),
+    [("raise", "a bug in marking"), ("exit", "it died"), ("kill", "it died"), ("stubborn", "from its text alone")],
+)
+def test_a_call_that_fails_says_why(how: str, wanted: str) -> None:
+    from work import misbehave
+
+    with pytest.raises(ConfigurationError if how == "stubborn" else InfrastructureError, match=wanted):
+        LocalRunner(1).call(misbehave, how)
+
+
+def test_fewer_jobs_than_the_runners_own() -> None:
+    from work import who
+
+    runner = LocalRunner(4)
+    assert len({item.result for item in runner.run(who, [Task(number, 60) for number in range(8)], jobs=1)}) == 1
 
 
 def test_kernels_started_by_a_worker_can_be_interrupted() -> None:
@@ -107,8 +171,12 @@ def test_workers_and_all_they_started_end_with_a_grader_that_is_killed(tmp_path:
 
 
 def _workers() -> list[psutil.Process]:
-    """Our worker processes; multiprocessing's resource tracker stays, and other tests have other children."""
-    return [child for child in psutil.Process().children() if "spawn_main" in _command_line(child)]
+    """Children of the process that workers are forked from, which stays, as multiprocessing's resource tracker does."""
+    return [worker for child in psutil.Process().children() if _forks(child) for worker in child.children()]
+
+
+def _forks(process: psutil.Process) -> bool:
+    return "multiprocessing.forkserver" in _command_line(process)
 
 
 def _command_line(process: psutil.Process) -> str:
@@ -117,7 +185,7 @@ def _command_line(process: psutil.Process) -> str:
     return ""
 
 
-def _until(condition, limit_s: float = 30.0) -> None:
+def _until(condition, limit_s: float = 60.0) -> None:
     end = time.monotonic() + limit_s
     while not condition():
         assert time.monotonic() < end

@@ -30,6 +30,11 @@ def misbehave(how: str) -> str:
     return how
 
 
+def who(_: int) -> int:
+    """The worker's process."""
+    return os.getpid()
+
+
 def say_who_and_hang(folder: str) -> None:
     """With a child that detaches itself, as a sandbox that is just being built has not yet tied itself to us."""
     child = subprocess.Popen(["sleep", "600"], start_new_session=True)

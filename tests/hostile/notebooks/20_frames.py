@@ -18,6 +18,7 @@ def total(values):
     while frame is not None:
         found += [(name, value) for name, value in frame.f_locals.items() if name in WORDS]
         frame = frame.f_back
+    gc.unfreeze()  # a forked kernel's collector does not look at what it inherited
     for thing in gc.get_objects():
         if type(thing) is dict:
             found += [(name, thing[name]) for name in WORDS & {key for key in thing if type(key) is str}]

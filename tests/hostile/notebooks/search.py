@@ -93,6 +93,7 @@ def search_objects():
         for value in frame.f_locals.values():
             look(value, "frame")
         frame = frame.f_back
+    gc.unfreeze()  # a forked kernel's collector does not look at what it inherited
     for holder in gc.get_objects():
         for value in gc.get_referents(holder):
             look(value, "object")

@@ -4,7 +4,7 @@ import pytest
 import torch
 from transformers import DynamicCache
 
-from reference.attention import KVCache, causal_mask, grouped_query, multi_head, multi_head_step
+from reference.attention import KVCache, cached_multi_head, causal_mask, grouped_query, multi_head, multi_head_step
 
 
 @pytest.mark.parametrize("steps", [[1, 1, 1], [3, 1], [0, 2, 0, 1], [5]], ids=str)
@@ -68,6 +68,47 @@ def test_cached_decoding_equals_torch_nn(normal, proof) -> None:
     expected, _ = layer(x, x, x, attn_mask=hidden, need_weights=False)
     decoded = [multi_head_step(x[:, i : i + 1], *weights, 2, cache) for i in range(5)]
     proof(multi_head_step, "torch.nn.MultiheadAttention").close(torch.cat(decoded, 1), expected, within=1e-13)
+
+
+@pytest.mark.parametrize("steps", [[1] * 6, [6], [4, 1, 1], [0, 1, 0, 5]], ids=str)
+@pytest.mark.parametrize("n_heads", [1, 2])
+def test_a_cache_that_is_a_value_does_the_same(steps, n_heads, normal, proof) -> None:
+    x, weights = normal(2, 6, 4), [normal(4, 4, seed=seed) for seed in range(1, 5)]
+    decoded, cache = [], None
+    for step in x.split(steps, dim=1):
+        outputs, cache = cached_multi_head(step, *weights, n_heads, cache)
+        decoded.append(outputs)
+    whole = multi_head(x, *weights, n_heads, causal=True)
+    authority = "reference.attention.multi_head, uncached"
+    proof(cached_multi_head, authority).close(torch.cat(decoded, 1), whole, within=1e-13)
+    for held, w in zip(cache, weights[1:3], strict=True):
+        torch.testing.assert_close(held, x @ w, rtol=1e-13, atol=1e-13)
+
+
+def test_a_cache_that_is_a_value_decodes_as_torch_nn(normal, proof) -> None:
+    x, weights = normal(2, 5, 4), [normal(4, 4, seed=seed) for seed in range(1, 5)]
+    layer = torch.nn.MultiheadAttention(4, 2, bias=False, batch_first=True, dtype=torch.float64)
+    with torch.no_grad():
+        layer.in_proj_weight.copy_(torch.cat([w.T for w in weights[:3]]))
+        layer.out_proj.weight.copy_(weights[3].T)
+    hidden = ~torch.ones(5, 5, dtype=torch.bool).tril()
+    expected, _ = layer(x, x, x, attn_mask=hidden, need_weights=False)
+    start, cache = cached_multi_head(x[:, :3], *weights, 2)
+    rest, _ = cached_multi_head(x[:, 3:], *weights, 2, cache)
+    proof(cached_multi_head, "torch.nn.MultiheadAttention").close(torch.cat([start, rest], 1), expected, within=1e-13)
+
+
+def test_a_cache_that_is_a_value_stays_as_it_was(normal) -> None:
+    weights = [normal(4, 4, seed=seed) for seed in range(1, 5)]
+    held = normal(1, 2, 4, seed=5), normal(1, 2, 4, seed=6)
+    before = [part.clone() for part in held]
+    _, (keys, values) = cached_multi_head(normal(1, 1, 4), *weights, 2, held)
+    keys.zero_()
+    values.zero_()
+    for part, expected in zip(held, before, strict=True):
+        assert torch.equal(part, expected)
+    with pytest.raises(ValueError, match="divisor of D = 4, got 3"):
+        cached_multi_head(normal(1, 1, 4), *weights, 3, held)
 
 
 def test_grouped_queries_decode_from_a_cache_of_groups(normal) -> None:

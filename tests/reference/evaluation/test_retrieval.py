@@ -52,7 +52,7 @@ def queries(rng: np.random.Generator):
     return scores, judgments
 
 
-@pytest.mark.parametrize(("measure", "there", "k"), PAIRS, ids=str)
+@pytest.mark.parametrize(("measure", "there", "k"), PAIRS, ids=lambda value: getattr(value, "__name__", str(value)))
 def test_measures_are_those_of_trec_eval(measure, there, k, queries, proof) -> None:
     scores, judgments = queries
     depth = {} if k is None else {"k": k}

@@ -1,0 +1,10 @@
+# %%
+total = sum
+
+# %%
+largest = max
+
+
+# %%
+def sign(x):
+    return -1 if x < 0 else 1
