@@ -154,7 +154,8 @@ def run(case: Case, seed: int) -> tuple[dict[str, Any], float, float]:
 def opened(*sources: str) -> Iterator[Submission]:
     cells = tuple(Cell(index, f"cell-{index}", source) for index, source in enumerate(sources))
     limits = Limits(wall_s=600.0, cpu_s=600.0, call_s=60.0)
-    with LiveNotebook(Plan(cells, {}, limits, Policy(packages=("numpy", "torch")), "cpu", 7), Bubblewrap()) as notebook:
+    plan = Plan(cells, {}, limits, Policy(packages=("numpy", "torch")), "cpu", 7, timed=True)
+    with LiveNotebook(plan, Bubblewrap()) as notebook:
         notebook.run_cells()
         yield Submission(Conversation(notebook))
 

@@ -136,7 +136,7 @@ def mark(work: Work, notebook: str, seed: int) -> tuple[Measurement, ...]:
 
         def opened(*sources: str) -> Submission:
             cells = tuple(Cell(index, f"cell-{index}", source) for index, source in enumerate(sources))
-            plan = Plan(cells, {}, PLENTY, Policy(packages=work.packages), "cpu", seed=seed)
+            plan = Plan(cells, {}, PLENTY, Policy(packages=work.packages), "cpu", seed=seed, timed=True)
             live = closing.enter_context(LiveNotebook(plan, Bubblewrap()))
             live.run_cells()
             return Submission(Conversation(live))

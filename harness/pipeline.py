@@ -310,6 +310,7 @@ def _open(bench: Bench, submission: Submission, *after: Cell, calls_before: int 
             policy=file.policy,
             device=bench.job.device,
             seed=kernel_seed(bench.job),
+            timed=any(checks.TIMED.intersection(spec.measures) for spec in declared(bench.assignment)),
         ),
         _sandbox(bench),
         calls_before=calls_before,

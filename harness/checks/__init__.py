@@ -5,6 +5,7 @@ from harness.checks.collection import verify
 from harness.checks.compare import tolerance
 from harness.checks.declare import check
 from harness.checks.failures import Mismatch, NoAnswer
+from harness.checks.measuring import TIMED
 from harness.checks.memo import Memo
 from harness.checks.proxy import NULL_CALLS
 from harness.checks.session import Bench, Marks, collect, prepare, run
@@ -13,6 +14,7 @@ from harness.records import Text
 
 __all__ = [
     "NULL_CALLS",
+    "TIMED",
     "Answers",
     "Bench",
     "Marks",

@@ -27,6 +27,7 @@ METRICS = {  # fixture -> the module whose `measure` it is; imported when it is 
     "growth": "harness.metrics.growth",
     "energy": "harness.metrics.energy",
 }
+TIMED = frozenset({"speed", "growth", "energy"})  # those that count CPU time
 ALL_DIGITS = 17  # of a float: no two are written alike
 DECIMALS = 2  # of points: what a page shows is what is added up
 HELD = Text("Mesuré, mais pas encore noté.", "Measured, but not marked yet.")  # the reason stands with the metric

@@ -37,6 +37,7 @@ class Plan:
     policy: Policy
     device: Device
     seed: int = field(repr=False)  # secret: only values derived from it enter the kernel
+    timed: bool = False  # its CPU time is measured: no child process may end off the account
 
     def public_seed(self, purpose: str) -> int:
         """A seed that student code may see: it tells nothing about the secret one, nor about another."""
@@ -60,6 +61,7 @@ class Plan:
             packages=packages(self.policy),
             limits=self.limits,
             device=self.device,
+            counted=self.timed,
         )
 
 

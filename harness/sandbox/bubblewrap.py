@@ -217,7 +217,8 @@ class Bubblewrap:
                 # within is ever number 1.
                 inner.add("--as-pid-1")
             else:
-                inner.add("--disable-userns", "--seccomp", handed.memory(seccomp_filter()))
+                calls = seccomp_filter(counted=starting.program.counted)
+                inner.add("--disable-userns", "--seccomp", handed.memory(calls))
             command = [*prefix, *inner.command(binary, *python_command(starting, resources, nesting=nesting))]
             return subprocess.Popen(
                 ["bwrap", *command[1:]],  # no path of the host in /proc/1/cmdline

@@ -37,6 +37,7 @@ class Program:
     limits: Limits
     environment: Mapping[str, str] = field(default_factory=dict)  # added to the sandbox's own minimal one
     device: Device = "cpu"
+    counted: bool = False  # no child process ends off the account: what is set for SIGCHLD has no effect
 
 
 @dataclass(frozen=True, slots=True)

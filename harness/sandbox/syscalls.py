@@ -5,6 +5,7 @@ are refused. Not covered: arguments of calls but for the first of a few, and mac
 """
 
 import platform
+import signal
 import socket
 import struct
 from collections.abc import Mapping, Sequence
@@ -63,20 +64,31 @@ ITSELF = 0
 # host from within any, and no other is needed.
 SOCKETS: Final[tuple[Mapping[str, int], ...]] = ({"x86_64": 41, "aarch64": 198}, {"x86_64": 53, "aarch64": 199})
 FAMILIES: Final = (socket.AF_UNIX, socket.AF_INET, socket.AF_INET6, socket.AF_NETLINK)
+# What a process does about children that have ended. With SIG_IGN or SA_NOCLDWAIT Linux takes them away at once, and
+# their CPU time is on no account; what is asked for lies in memory, where no filter sees it.
+SIGACTION: Final[Mapping[str, int]] = {"x86_64": 13, "aarch64": 134}
 # classic BPF, see bpf(4) of BSD and linux/filter.h
 LOAD_WORD, JUMP_EQUAL, JUMP_AT_LEAST, JUMP_ANY_BIT, RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
 NUMBER_AT, ARCHITECTURE_AT, FIRST_ARGUMENT_AT = 0, 4, 16  # offsets in struct seccomp_data; the low half of the argument
+SECOND_ARGUMENT_AT = (24, 28)  # both halves: an address
 ALLOW = 0x7FFF0000
 REFUSE = 0x00050000 | 38  # ENOSYS: libraries take it for an older Linux and do without
+PRETEND = 0x00050000  # 0: the call has no effect and says that all went well
 OTHER_NUMBERS = 0x40000000  # x86-64's second set of numbers (x32) begins here
-NEXT, TO_ALLOW, TO_REFUSE = "next", "allow", "refuse"  # where a test leads, or how many lines it passes over
+# Where a test leads, or how many lines it passes over
+NEXT, TO_ALLOW, TO_REFUSE, TO_PRETEND = "next", "allow", "refuse", "pretend"
 
 Target = str | int
 Line = tuple[int, int, Target, Target]  # code, operand, where to go if it holds and if it does not
 
 
-def seccomp_filter() -> bytes:
+def seccomp_filter(*, counted: bool = False) -> bytes:
     """The filter for this machine.
+
+    Args:
+        counted: children that end stay on their parents' account until they are waited for. Setting the action of
+            SIGCHLD then has no effect; it is no error, since libraries set one that they can do without (torch's
+            DataLoader).
 
     Raises:
         SandboxUnavailable: its system call numbers are not known here.
@@ -96,6 +108,7 @@ def seccomp_filter() -> bytes:
             *_by_argument(CLONE[machine], (JUMP_ANY_BIT, CLONE_NEW, TO_REFUSE, TO_ALLOW)),
             *_only_with(PRLIMIT[machine], ITSELF),
             *(line for call in SOCKETS for line in _only_with(call[machine], *FAMILIES)),
+            *(_setting_has_no_effect(SIGACTION[machine], signal.SIGCHLD) if counted else ()),
         )
     )
 
@@ -107,18 +120,31 @@ def _only_with(call: int, *arguments: int) -> tuple[Line, ...]:
     return _by_argument(call, *equal, (JUMP_EQUAL, last, TO_ALLOW, TO_REFUSE))
 
 
+def _setting_has_no_effect(call: int, what: int) -> tuple[Line, ...]:
+    """Of a system call that sets (or with a null pointer only tells) what its first argument names."""
+    low, high = SECOND_ARGUMENT_AT
+    return _by_argument(
+        call,
+        (JUMP_EQUAL, what, NEXT, TO_ALLOW),
+        (LOAD_WORD, low, NEXT, NEXT),
+        (JUMP_EQUAL, 0, NEXT, TO_PRETEND),
+        (LOAD_WORD, high, NEXT, NEXT),
+        (JUMP_EQUAL, 0, TO_ALLOW, TO_PRETEND),
+    )
+
+
 def _by_argument(call: int, *tests: Line) -> tuple[Line, ...]:
     """`tests` of the first argument for one system call; all others pass over them."""
     return ((JUMP_EQUAL, call, NEXT, len(tests) + 1), (LOAD_WORD, FIRST_ARGUMENT_AT, NEXT, NEXT), *tests)
 
 
 def _assembled(lines: Sequence[Line]) -> bytes:
-    """The instructions, followed by the two that allow and refuse."""
+    """The instructions, followed by those that allow, refuse and pretend."""
     instructions = []
     for index, (code, operand, *targets) in enumerate(lines):
         left = len(lines) - index - 1
-        distance = {NEXT: 0, TO_ALLOW: left, TO_REFUSE: left + 1}
+        distance = {NEXT: 0, TO_ALLOW: left, TO_REFUSE: left + 1, TO_PRETEND: left + 2}
         jumps = (target if isinstance(target, int) else distance[target] for target in targets)
         instructions.append(struct.pack("=HBBI", code, *jumps, operand))
-    ends = (struct.pack("=HBBI", RETURN, 0, 0, answer) for answer in (ALLOW, REFUSE))
+    ends = (struct.pack("=HBBI", RETURN, 0, 0, answer) for answer in (ALLOW, REFUSE, PRETEND))
     return b"".join((*instructions, *ends))

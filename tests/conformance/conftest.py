@@ -48,11 +48,13 @@ class Bench:
         return {each.name: each.covered for each in sandbox(self.name).guarantees}[guarantee]
 
     def start(self, code: str, *, arguments: tuple[str, ...] = (), files: Any = None, **given: Any) -> SandboxProcess:
-        """Start `code`; `given`: packages, environment, and limits other than the small ones."""
+        """Start `code`; `given`: packages, environment, whether `counted`, and limits other than the small ones."""
         packages, environment = given.pop("packages", ()), given.pop("environment", {})
+        counted = given.pop("counted", False)
         source = "from tell import *\n" + textwrap.dedent(code)
         trusted = {"main.py": source.encode(), "tell.py": TELL}
-        program = Program("main.py", arguments, trusted, files or {}, packages, replace(SMALL, **given), environment)
+        limits = replace(SMALL, **given)
+        program = Program("main.py", arguments, trusted, files or {}, packages, limits, environment, counted=counted)
         process = sandbox(self.name, packages).start(program)
         self.started.append(process)
         return process

@@ -101,8 +101,43 @@ def attempt(bench, code, *arguments):
     return bench.run(TRY + textwrap.dedent(code), arguments=tuple(map(json.dumps, arguments)))
 
 
-def test_what_notebooks_do_still_works(bench):
-    assert bench.run(TRY + DO, arguments=(json.dumps(USES),), processes=64, memory_bytes=2**30) == {}
+@pytest.mark.parametrize("counted", [False, True])
+def test_what_notebooks_do_still_works(bench, counted):
+    said = bench.run(TRY + DO, arguments=(json.dumps(USES),), processes=64, memory_bytes=2**30, counted=counted)
+    assert said == {}
+
+
+@pytest.mark.parametrize("counted", [False, True])
+def test_children_that_nobody_wants_to_wait_for_stay_where_they_are_counted(bench, counted):
+    """Else Linux takes them away as they end, and what they have used of the processors is on no account."""
+    said = bench.run(
+        """
+        import signal
+        before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+        child = os.fork() or os._exit(0)
+        try:
+            tell([before == signal.SIG_DFL, os.waitpid(child, 0) == (child, 0)])
+        except ChildProcessError:
+            tell([before == signal.SIG_DFL, False])
+        """,
+        counted=counted,
+    )
+    assert said == [True, counted and bench.covers("privileges")]
+
+
+def test_other_signals_can_be_caught_and_children_do_not_interrupt_where_they_are_counted(bubblewrap):
+    said = bubblewrap.run(
+        """
+        import signal
+        caught = []
+        for number in (signal.SIGCHLD, signal.SIGUSR1, signal.SIGALRM):
+            signal.signal(number, lambda number, frame: caught.append(number))
+            os.kill(os.getpid(), number)
+        tell(caught == [signal.SIGUSR1, signal.SIGALRM])
+        """,
+        counted=True,
+    )
+    assert said
 
 
 def test_every_call_of_the_table_is_refused(bubblewrap):

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -189,3 +190,11 @@ def test_limits_of_a_job_stand_instead_of_those_of_the_assignment() -> None:
             bench = pipeline._bench(job(limits=given), closing)
             opened = closing.enter_context(pipeline._open(bench, Submission(job().candidate, (), {}, (), ())))
             assert opened._plan.limits == expected
+
+
+def test_children_are_counted_where_any_check_measures_time_shown_or_hidden() -> None:
+    for slug, audience in (("attention", "instructor"), ("attention", "student"), ("ngram", "instructor")):
+        with ExitStack() as closing:
+            bench = pipeline._bench(replace(job(audience=audience), slug=slug), closing)
+            opened = closing.enter_context(pipeline._open(bench, Submission(job().candidate, (), {}, (), ())))
+            assert opened._plan.timed == (slug == "attention")

@@ -129,8 +129,8 @@ def _look(fr: str, en: str) -> Text:
 def unseen_s(kept: Sequence[Block]) -> float:
     """Wall seconds a call, at least, that neither work nor waiting explains, beyond what the baseline has of them.
 
-    Where CPU time counts, this is what hides from it: children that end within milliseconds and that nobody waits for
-    are on no account of the system. On a busy machine as much as is waited for a processor may be missing.
+    Where CPU time counts, this is what hides from it: sleep and, without a sandbox, children that end within
+    milliseconds and that nobody waits for. On a busy machine as much as is waited for a processor may be missing.
     """
     # by pairs of calls, as the ratio: the few that a neighbour made dear would hide the rest
     beyond = [median(_unexplained(own) - _unexplained(other) for own, other in block.calls) for block in kept]

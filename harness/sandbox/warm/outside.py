@@ -154,7 +154,7 @@ def _facts(program: Program) -> dict[str, Any]:
         "settings": {
             **start_settings(trusted=trusted, packages=str(PACKAGES), limits=limits),
             "landlock": SECOND_WALL,
-            "seccomp": b64encode(seccomp_filter()).decode(),
+            "seccomp": b64encode(seccomp_filter(counted=program.counted)).decode(),
         },
         "start": f"{trusted}/{START}",
         "command": [f"{trusted}/{program.module}", *program.arguments],

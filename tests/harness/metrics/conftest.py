@@ -27,7 +27,7 @@ def live() -> Iterator[Open]:
             *sources: str, packages: tuple[str, ...] = ("numpy",), files: dict[str, bytes] | None = None
         ) -> Submission:
             cells = tuple(Cell(index, f"cell-{index}", source) for index, source in enumerate(sources))
-            plan = Plan(cells, files or {}, PLENTY, Policy(packages=packages), "cpu", seed=7)
+            plan = Plan(cells, files or {}, PLENTY, Policy(packages=packages), "cpu", seed=7, timed=True)
             notebook = closing.enter_context(LiveNotebook(plan, Bubblewrap()))
             notebook.run_cells()
             return Submission(Conversation(notebook))

@@ -24,8 +24,8 @@ NAMESPACES = {
 }  # fmt: skip
 BY_ARGUMENT = dict(
     zip(
-        ("clone", "prlimit64", "socket", "socketpair"),
-        (syscalls.CLONE, syscalls.PRLIMIT, *syscalls.SOCKETS),
+        ("clone", "prlimit64", "socket", "socketpair", "rt_sigaction"),
+        (syscalls.CLONE, syscalls.PRLIMIT, *syscalls.SOCKETS, syscalls.SIGACTION),
         strict=True,
     )
 )
@@ -40,11 +40,11 @@ def machine(request, monkeypatch):
     return request.param
 
 
-def decide(machine: str, number: int, argument: int = 0, *, architecture: int | None = None) -> int:
+def decide(machine: str, number: int, *arguments: int, architecture: int | None = None, counted: bool = False) -> int:
     """What Linux would make of the filter, for one call."""
     here = syscalls.ARCHITECTURES[machine] if architecture is None else architecture
-    data = struct.pack("=IIQQ", number, here, 0, argument)
-    program = list(struct.iter_unpack("=HBBI", syscalls.seccomp_filter()))
+    data = struct.pack("=IIQ6Q", number, here, 0, *(*arguments, *[0] * 6)[:6])
+    program = list(struct.iter_unpack("=HBBI", syscalls.seccomp_filter(counted=counted)))
     value, at = 0, 0
     while True:
         code, if_true, if_false, operand = program[at]
@@ -110,6 +110,28 @@ def test_sockets_are_of_families_that_stay_in_a_network_namespace(machine):
     for call in syscalls.SOCKETS:
         allowed = {family for family in range(256) if decide(machine, call[machine], family) == syscalls.ALLOW}
         assert allowed == {1, 2, 10, 16}  # linux/socket.h: UNIX, INET, INET6, NETLINK; 40 is VSOCK
+
+
+ADDRESSES = (0x1000, 0x7FFF_0000_0000, 0xFFFF_FFFF)  # in both halves of the argument, or in one
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+def test_what_is_set_for_children_that_end_has_no_effect_where_they_are_counted(machine, address):
+    sigaction = syscalls.SIGACTION[machine]
+    assert decide(machine, sigaction, SIGCHLD, address, counted=True) == syscalls.PRETEND
+    assert decide(machine, sigaction, SIGCHLD, address) == syscalls.ALLOW
+
+
+def test_all_else_about_signals_is_allowed_where_children_are_counted(machine):
+    sigaction = syscalls.SIGACTION[machine]
+    assert decide(machine, sigaction, SIGCHLD, 0, counted=True) == syscalls.ALLOW  # only asks what is set
+    others = {decide(machine, sigaction, number, ADDRESSES[0], counted=True) for number in set(range(65)) - {SIGCHLD}}
+    assert others == {syscalls.ALLOW}
+
+
+def test_counting_children_changes_no_other_decision(machine):
+    for number in range(1024):
+        assert decide(machine, number, counted=True) == decide(machine, number)
 
 
 def test_only_those_flags_are_looked_at():

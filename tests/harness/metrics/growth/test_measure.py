@@ -299,9 +299,13 @@ def ordered(x):
     return answer
 """
 
+LEFT = "import signal; signal.signal(signal.SIGCHLD, signal.SIG_IGN)\n" + IN_A_CHILD.replace("    os.wait()\n", "")
+
 
 @pytest.mark.slow
-@pytest.mark.parametrize("source", [SORTS, INSERTS, IN_A_CHILD], ids=["merge", "insert", "child"])
+@pytest.mark.parametrize(
+    "source", [SORTS, INSERTS, IN_A_CHILD, LEFT], ids=["merge", "insert", "child", "child of nobody"]
+)
 def test_sorting_in_real_kernels(live, baseline, source):
     found, facts = run(live(source).ordered, baseline(SORTS).ordered, "n log n", sizes=(64, 50_000))
     expected = "n log n" if source is SORTS else "n^2"

@@ -4,6 +4,7 @@ All work is a loop of known length, so that an honest notebook and a liar do the
 hopes for are five times as good, what is asserted leaves room for any machine.
 """
 
+import platform
 import textwrap
 
 import numpy as np
@@ -13,6 +14,7 @@ import torch
 from harness.checks import Mismatch, NoAnswer, Text
 from harness.metrics.contract import Refused
 from harness.metrics.speed import Settings, measure
+from harness.sandbox.syscalls import CLONE
 
 SOLUTION = """
 def total(values):
@@ -24,6 +26,7 @@ def total(values):
 """
 QUICK = Settings(blocks=5, block_s=0.03)
 BELIEVED = 2.0  # a liar that gets away with it shows 5 or more
+ALONE = 1.1  # one that hides half of its work shows 1.3 or more, one that hides nothing 0.7
 
 pytestmark = pytest.mark.slow
 
@@ -250,34 +253,63 @@ def test_a_thread_that_goes_on_between_calls_is_charged(timed):
 
 
 CHILD = """
-import os, struct
+import ctypes, os, signal, struct
+libc = ctypes.PyDLL(None)  # keeps the interpreter's lock: the child could wait for it for ever
 {prepare}
+def work(values, times):
+    result = 0
+    for _ in range(times):
+        for value in values:
+            result = (result * 31 + value) % 1_000_003
+    return result
 def total(values):
     reading, writing = os.pipe()
-    child = os.fork()
+    child = {fork}
     if child == 0:
-        result = 0
-        for _ in range(800):
-            for value in values:
-                result = (result * 31 + value) % 1_000_003
-        os.write(writing, struct.pack("q", result))
+        {child}
+        os.write(writing, struct.pack("q", work(values, {times})))
         os._exit(0)
     os.close(writing)
+    {meanwhile}
     result = struct.unpack("q", os.read(reading, 8))[0]
     os.close(reading)
     {wait}
     return result
 """
+PLAIN = {
+    "prepare": "",
+    "fork": "os.fork()",
+    "child": "pass",
+    "times": 800,
+    "meanwhile": "pass",
+    "wait": "os.waitpid(child, 0)",
+}
+IGNORED = {"prepare": "signal.signal(signal.SIGCHLD, signal.SIG_IGN)", "wait": "pass"}
+NO_ZOMBIES = """
+class Action(ctypes.Structure):  # struct sigaction of the C library
+    _fields_ = [("handler", ctypes.c_void_p), ("mask", ctypes.c_ulong * 16), ("flags", ctypes.c_int)]
+    _fields_.append(("restorer", ctypes.c_void_p))
+action = Action(0, (ctypes.c_ulong * 16)(), 2, 0)  # SA_NOCLDWAIT
+assert libc.sigaction(signal.SIGCHLD, ctypes.byref(action), None) == 0
+"""
 CHILDREN = {
-    "waited for": CHILD.format(prepare="", wait="os.waitpid(child, 0)"),
-    "left to the system": CHILD.format(prepare="import signal; signal.signal(signal.SIGCHLD, signal.SIG_IGN)", wait=""),
+    "waited for": {},
+    "ignored": IGNORED,
+    "ignored in time to be forgotten": {"wait": "signal.signal(signal.SIGCHLD, signal.SIG_IGN)"},
+    "no zombies": {"prepare": NO_ZOMBIES, "wait": "pass"},
+    "never waited for": {"wait": "pass"},
+    "without a signal": {"fork": "libc.syscall(CLONE, 0, 0, 0, 0, 0)", "wait": "pass"},
+    "of the first process": {"fork": "libc.syscall(CLONE, 0x8000 | 17, 0, 0, 0, 0)", "wait": "pass"},  # CLONE_PARENT
+    "left by its parent": {"child": "os.fork() and os._exit(0)"},
+    "half of the work": IGNORED | {"times": 400, "meanwhile": "work(values, 400)"},  # at the same time
 }
 
 
-@pytest.mark.parametrize("source", CHILDREN.values(), ids=CHILDREN.keys())
-def test_work_in_a_child_process_is_counted_or_looked_at(timed, source):
-    found = timed(source)[0]
-    assert found.value < BELIEVED or found.quarantine is not None
+@pytest.mark.parametrize("how", CHILDREN)
+def test_work_in_a_child_process_is_counted(how, timed):
+    """Whatever becomes of the child, and however busy the machine is; the right answer is taken for granted."""
+    source = CHILD.format(**PLAIN | CHILDREN[how]).replace("CLONE", str(CLONE[platform.machine()]))
+    assert timed(source, like=believe)[0].value < ALONE
 
 
 def test_a_return_before_the_work_is_done_is_wrong(timed):
