@@ -4,6 +4,7 @@ Not covered: what the checks are given and how they end (`plugin`).
 """
 
 import importlib
+import io
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -11,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
-from typing import NamedTuple
+from typing import NamedTuple, TextIO
 
 import pytest
 from hypothesis.configuration import set_hypothesis_home_dir
@@ -27,7 +28,9 @@ from harness.records import CellRun, CheckResult, CheckSpec, Metric
 # Parts of pytest that write files, print, or change the whole process (its logging, signal and exception hooks), and
 # those that add nothing to checks: each costs every submission a third of a millisecond
 UNWANTED = (
+    "assertion",
     "cacheprovider",
+    "capture",  # three streams that lead nowhere are all that we need of it, see `_pytest`
     "debugging",
     "doctest",
     "faulthandler",
@@ -35,6 +38,7 @@ UNWANTED = (
     "legacypath",
     "logging",
     "pastebin",
+    "recwarn",
     "reports",
     "setuponly",
     "setupplan",
@@ -49,10 +53,10 @@ OPTIONS = (
     os.devnull,  # no configuration of the folder, the user or the project
     "--noconftest",
     "--disable-plugin-autoload",
-    "--assert=plain",
-    "--capture=sys",  # what checks.py prints is not for the grader's terminal
     *(option for name in UNWANTED for option in ("-p", f"no:{name}")),
 )
+COLLECTING = ("--collect-only",)
+RUNNING = ("-p", "no:unittest")  # which collecting needs to see unittest's kind of tests, and to refuse them
 LAST = ("last_exc", "last_type", "last_value", "last_traceback")  # left in `sys` by pytest: hold the whole session
 # What is imported only when a check asks for it: fixture -> module
 LATE = {**METRICS, "same_distribution": "harness.statistics", "torch_rng": "torch"}
@@ -91,7 +95,7 @@ def collect(path: Path) -> tuple[CheckSpec, ...]:
     """
     with loaded(path) as module:
         collector = Collector(path, module)
-        _pytest(collector, "--collect-only")
+        _pytest(collector, *COLLECTING)
         return tuple(collector.specs.values())
 
 
@@ -104,7 +108,7 @@ def prepare(path: Path, oracle: str) -> None:
     _oracle(oracle)
     with loaded(path) as module:
         collector = Collector(path, module)
-        _pytest(collector, "--collect-only")
+        _pytest(collector, *COLLECTING)
     for fixture, needed in LATE.items():
         if fixture in collector.fixtures:
             importlib.import_module(needed)
@@ -121,6 +125,12 @@ def run(bench: Bench, notebook: Notebook, *, select: Sequence[str], tell: Callab
         InfrastructureError: pytest itself failed.
         KeyboardInterrupt: the user stopped it.
     """
+    terminal = sys.stdin, sys.stdout, sys.stderr
+
+    def told(result: CheckResult, metrics: dict[str, Metric]) -> None:
+        with _streams(*terminal):
+            tell(Marks((result,), metrics))
+
     with loaded(bench.checks) as module:
         marker = Marker(
             bench.checks,
@@ -134,9 +144,9 @@ def run(bench: Bench, notebook: Notebook, *, select: Sequence[str], tell: Callab
             failed=bench.failed,
             until_lost=bench.until_lost,
             first=bench.first,
-            tell=lambda result, metrics: tell(Marks((result,), metrics)),
+            tell=told,
         )
-        _pytest(marker)
+        _pytest(marker, *RUNNING)
         unknown = set(select) - set(marker.specs)
         if unknown:
             problem = f"{bench.checks} declares no check {min(unknown)!r}"
@@ -147,7 +157,10 @@ def run(bench: Bench, notebook: Notebook, *, select: Sequence[str], tell: Callab
 
 
 def _pytest(plugin: Collector, *options: str) -> None:
-    with _closed_off():
+    said = io.BytesIO()
+    # What checks.py prints is not for the grader's terminal, nor is what is typed there for checks.py
+    nowhere = io.TextIOWrapper(said, encoding="utf-8", write_through=True)
+    with _closed_off(), _streams(nowhere, nowhere, nowhere):
         folder = plugin.path.resolve().parent
         # --confcutdir: else every folder above is read as well, entry by entry, twice as long as all the rest takes
         place = (f"--rootdir={folder}", f"--confcutdir={folder}", str(plugin.path.resolve()))
@@ -155,7 +168,19 @@ def _pytest(plugin: Collector, *options: str) -> None:
     if plugin.problem is not None:
         raise plugin.problem
     if code is pytest.ExitCode.USAGE_ERROR:
-        raise InfrastructureError(f"pytest refused to run {plugin.path}", remedy="Run `bareme doctor`.")
+        problem = f"pytest refused to run {plugin.path}: {said.getvalue().decode()}"
+        raise InfrastructureError(problem, remedy="Run `bareme doctor`.")
+
+
+@contextmanager
+def _streams(stdin: TextIO, stdout: TextIO, stderr: TextIO) -> Iterator[None]:
+    """These are the process's standard streams for a while."""
+    before = sys.stdin, sys.stdout, sys.stderr
+    sys.stdin, sys.stdout, sys.stderr = stdin, stdout, stderr
+    try:
+        yield
+    finally:
+        sys.stdin, sys.stdout, sys.stderr = before
 
 
 @contextmanager

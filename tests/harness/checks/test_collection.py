@@ -18,6 +18,10 @@ GOOD = '@check(points=1, fr="Un", en="One")\ndef test_one(submission): ...\n'
         ("1 / 0", "line 6: ZeroDivisionError"),
         ("", "declares no check"),
         ("def test_one(submission): ...", "test_one is a test without points or title"),
+        (
+            f"import unittest\n{GOOD}class TestTwo(unittest.TestCase):\n    def test_two(self): ...",
+            "test_two is a test without points or title",
+        ),
         (GOOD + GOOD, "test_one is defined twice, in lines 7 and 9"),
         ('@check(points=1, fr="Un")\ndef test_one(): ...', "line 6: TypeError"),
         ('@check(points=1, fr=" ", en="One")\ndef test_one(): ...', "title in French and in English"),

@@ -1,6 +1,7 @@
 """A whole session: what each end of a check means, what depends on what, and that nothing is left behind."""
 
 import gc
+import io
 import os
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 
 from harness import checks
+from harness.checks import session
 from harness.errors import ConfigurationError, InfrastructureError
 from harness.records import CellRun, Outcome, StudentError, Visibility
 
@@ -420,6 +422,40 @@ def test_foreign_configuration_takes_no_part(
     assert mark(path, double=lambda x: 2 * x)["double"].outcome is Outcome.PASSED
     assert capfd.readouterr() == ("", "")
     assert sorted(each.name for each in path.parent.iterdir()) == ["checks.py", "conftest.py", "pytest.ini"]
+
+
+LOUD = """
+@check(points=1, fr="Bruyant", en="Loud")
+def test_loud(submission, compare):
+    print("loud", file=sys.stderr)
+    print("loud")
+    sys.stdout = None  # of this session only
+    compare(submission.double(1), 2)
+
+@check(points=1, fr="Curieux", en="Curious")
+def test_curious(submission, compare):
+    compare(submission.double(1), 2, what=input())
+"""
+
+
+def test_the_terminal_is_for_what_is_told_and_not_for_checks(
+    write: Any, notebook: Any, oracle: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO("typed\n"))
+    before = sys.stdin, sys.stdout, sys.stderr
+    bench = checks.Bench(write(f"import sys\n{LOUD}"), oracle.__name__, "demo", 1)
+    double = notebook(double=lambda x: 2 * x)
+    marks = checks.run(bench, double, select=["loud", "curious"], tell=lambda one: print(one.checks[0].id))
+    assert capsys.readouterr() == ("loud\ncurious\n", "")
+    assert [result.outcome for result in marks.checks] == [Outcome.PASSED, Outcome.INFRASTRUCTURE]  # nothing to read
+    assert (sys.stdin, sys.stdout, sys.stderr) == before
+    assert sys.stdin.readline() == "typed\n"
+
+
+def test_why_pytest_refused_is_told(mark: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session, "RUNNING", ("--no-such-option",))
+    with pytest.raises(InfrastructureError, match=r"checks\.py: (?s:.*)unrecognized arguments: --no-such-option"):
+        mark(ONE)
 
 
 def test_no_folder_but_the_assignments_own_is_read(write: Any, mark: Any, monkeypatch: pytest.MonkeyPatch) -> None:
