@@ -9,6 +9,7 @@ import re
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from IPython.core.inputtransformer2 import TransformerManager
 
@@ -23,13 +24,18 @@ TOO_MUCH = (RecursionError, MemoryError, OverflowError)
 PYTHON_MAGIC = re.compile(r"\A\s*%%(?:time|timeit|capture|prun)\b[^\n]*")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Parsed:
     """One piece of Python, and where its lines are."""
 
     tree: ast.Module
     cell: int | None  # index in the notebook, None for a module beside it
     module: str | None = None  # file name of that module
+
+    @cached_property
+    def nodes(self) -> tuple[ast.AST, ...]:
+        """All of the tree; walked once, for the five who look through it."""
+        return tuple(ast.walk(self.tree))
 
 
 def parse_cells(cells: Sequence[Cell]) -> tuple[tuple[Parsed, ...], tuple[Notice, ...]]:

@@ -59,7 +59,7 @@ def _own_attributes(pieces: Iterable[Parsed]) -> set[str]:
     """Methods and attributes that the notebook's own classes and objects have: `head.softmax` may be one of them."""
     own: set[str] = set()
     for piece in pieces:
-        for node in ast.walk(piece.tree):
+        for node in piece.nodes:
             if isinstance(node, ast.ClassDef):
                 own |= {part.name for part in node.body if isinstance(part, ast.FunctionDef | ast.AsyncFunctionDef)}
                 own |= {name.id for part in node.body for name in _assigned(part)}

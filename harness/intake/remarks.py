@@ -44,10 +44,10 @@ def remarks(
 
 
 def _in_cell(piece: Parsed, importable: Collection[str]) -> Iterator[Notice]:
-    guarded = _guarded_imports(piece.tree)
-    prose = {id(node.value) for node in ast.walk(piece.tree) if isinstance(node, ast.Expr)}  # docstrings
-    rebound = _rebinds(piece.tree, "input")
-    for node in ast.walk(piece.tree):
+    guarded = _guarded_imports(piece)
+    prose = {id(node.value) for node in piece.nodes if isinstance(node, ast.Expr)}  # docstrings
+    rebound = _rebinds(piece, "input")
+    for node in piece.nodes:
         if isinstance(node, ast.Import | ast.ImportFrom):
             yield from _import(node, piece, importable, guarded=id(node) in guarded)
         elif isinstance(node, ast.Call):
@@ -96,11 +96,11 @@ def _is_absolute(value: object) -> bool:
     return isinstance(value, str) and len(value) <= PATH_CHARACTERS and ABSOLUTE.match(value) is not None
 
 
-def _guarded_imports(tree: ast.Module) -> set[int]:
+def _guarded_imports(piece: Parsed) -> set[int]:
     """Imports whose failure the notebook itself expects."""
     return {
         id(node)
-        for attempt in ast.walk(tree)
+        for attempt in piece.nodes
         if isinstance(attempt, ast.Try) and any(_survives(handler) for handler in attempt.handlers)
         for statement in attempt.body
         for node in ast.walk(statement)
@@ -112,12 +112,12 @@ def _survives(handler: ast.ExceptHandler) -> bool:
     return any(kind is None or (isinstance(kind, ast.Name) and kind.id in SURVIVES) for kind in caught)
 
 
-def _rebinds(tree: ast.Module, name: str) -> bool:
+def _rebinds(piece: Parsed, name: str) -> bool:
     return any(
         (isinstance(node, ast.Name) and node.id == name and isinstance(node.ctx, ast.Store))
         or (isinstance(node, ast.arg) and node.arg == name)
         or (isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name == name)
-        for node in ast.walk(tree)
+        for node in piece.nodes
     )
 
 
