@@ -56,9 +56,6 @@ def run(settings: str) -> None:
     _set_environment()  # a forked kernel has an environment of its own
     app = KernelApp.instance()
     app.open(json.loads(settings))
-    descriptor = int(os.environ.pop("BAREME_READY_FD"))
-    os.write(descriptor, b"1")
-    os.close(descriptor)
     app.start()
 
 
@@ -114,6 +111,15 @@ class Kernel(IPythonKernel):
     shell_class = Type(shims.Shell)
     compiler_class = Type(CellCompiler)
     debugger = None
+
+    def start(self) -> None:
+        """Take requests, and say so when the first message, "starting", is on its way.
+
+        A client that subscribes while something is being sent may never be welcomed: that ZMQ's descriptor told of the
+        subscription is lost if sending notices it first, and ipykernel does not look again.
+        """
+        super().start()
+        self.iopub_thread.schedule(_say_ready)
 
     async def poll_stopped_queue(self) -> None:
         """Nobody debugs."""
@@ -245,6 +251,12 @@ class KernelApp(IPKernelApp):
         kernel.shell_stream = ZMQStream(self.shell_socket)
         shell.displayhook.topic = kernel._topic("execute_result")  # noqa: SLF001
         kernel.shell_handlers[REQUEST] = probe.Probe(kernel, device=self.settings["device"]).answer
+
+
+def _say_ready() -> None:
+    descriptor = int(os.environ.pop("BAREME_READY_FD"))
+    os.write(descriptor, b"1")
+    os.close(descriptor)
 
 
 def _plain_streams() -> None:
