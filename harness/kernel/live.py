@@ -95,8 +95,16 @@ class LiveNotebook:
             self._loop.close()
 
     def _do(self, work: Coroutine[Any, Any, ResultT]) -> ResultT:
+        done: list[ResultT] = []
+
+        async def kept() -> None:
+            # not the task's own result: asyncio sets a signal handler with each task, and Python's way of looking at
+            # the one before writes the task out, its result with every number in it, for an error that nobody reads
+            done.append(await work)
+
         with self._clock:
-            return self._loop.run(work)
+            self._loop.run(kept())
+        return done[0]
 
     async def _run_cell(self, cell: Cell, output: Output) -> CellRun:
         kernel = await self._starts.kernel(most=STARTS_FOR_CELLS)
