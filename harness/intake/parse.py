@@ -11,8 +11,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from IPython.core.inputtransformer2 import TransformerManager
-
 from harness.intake.texts import notice
 from harness.records import Cell, Notice
 
@@ -115,6 +113,8 @@ def _tree(source: str, left: _Left) -> ast.Module:
 
 
 def _transformed(source: str) -> str:
+    from IPython.core.inputtransformer2 import TransformerManager  # here: the grader itself reads no notebook
+
     stripped = source.lstrip("\n")  # IPython drops leading blank lines; put back, they keep line numbers right
     transform = TransformerManager().transform_cell  # type: ignore[no-untyped-call]
     try:

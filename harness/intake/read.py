@@ -18,7 +18,7 @@ from harness.intake.policy import violations
 from harness.intake.remarks import remarks
 from harness.intake.repair import Repaired, read_json, read_script
 from harness.intake.texts import UnreadableNotebook, notice
-from harness.records import Candidate, Notice, Submission
+from harness.records import Candidate, Cell, Notice, Submission
 
 
 def read(candidate: Candidate, *, policy: Policy, entry_points: Sequence[str] = ()) -> Submission:
@@ -50,8 +50,9 @@ def read(candidate: Candidate, *, policy: Policy, entry_points: Sequence[str] = 
 
 
 def prepare(policy: Policy) -> None:
-    """Look up what `policy` allows where it is looked up once for all: in a process that others are forked from."""
+    """Look up what `policy` allows, and load what cells are read with, once: where others are forked from."""
     importable(policy.packages)
+    parse_cells([Cell(0, "", "%magic")])
 
 
 @contextmanager

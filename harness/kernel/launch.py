@@ -29,6 +29,7 @@ def prepare(settings: str) -> None:
     values = json.loads(settings)
     gc.disable()  # of what is imported nothing is garbage, and looking for it takes a sixth of the time
     _build(values["forbidden"], values["preload"])
+    import_module(f"{PACKAGE}.ahead").read_sources()
     gc.enable()
     gc.collect()
     gc.freeze()  # the children's collector leaves these objects, and so their shared pages, alone

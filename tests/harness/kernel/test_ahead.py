@@ -188,3 +188,16 @@ def test_a_variable_that_a_library_has_set_is_set_in_an_environment_of_its_own(p
 def test_the_rules_hold_for_what_is_loaded_ahead(prepared):
     told, _ = prepared("print(json.dumps(child('import colorsys')))", "quiet", "colorsys")
     assert "PolicyViolation" in told
+
+
+def test_sources_on_the_stack_of_a_cell_are_read_before_the_fork(prepared):
+    """All but our own and a few of Python's: whoever writes the stack down would read them again in each kernel."""
+    code = (
+        "import linecache, traceback\n"
+        "had = set(linecache.cache)\n"
+        "below = [f.filename for f in traceback.extract_stack() if 'site-packages' in f.filename]\n"
+        "told = [len(below), sorted(set(below) - had)]"
+    )
+    (number, missing), _ = prepared(f"print(json.dumps(child({code!r})))")
+    assert number > 2
+    assert missing == []
