@@ -1,5 +1,6 @@
 """Kernels that exist in arithmetic only: a simulated clock, known costs, known noise."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -8,6 +9,8 @@ import numpy as np
 import pytest
 
 from harness.metrics.contract import Reading, Timing
+
+TICK_S = 0.01  # what Linux counts the CPU time of children in that have ended
 
 
 @dataclass
@@ -32,17 +35,20 @@ class Simulated:
     transport_s: float = 0.0005
     idle_share: float = 0.0  # processors that it keeps busy between its calls
     sleep_s: float = 0.0  # wall time of a call that no CPU time explains
+    child_share: float = 0.0  # of its work, done by child processes that have ended
     dies_after: int | None = None  # calls
     answer: Callable[[Any], Any] = lambda x: x + 1
     seen: list[Any] = field(default_factory=list)
     _used_s: float = 0.0
+    _children_s: float = 0.0  # of them
     _since_s: float = 0.0
 
     def timed(self, *args):
         self.seen.append(args)
         self._idle()
-        cpu_s = self.machine.takes(self.cost_s) + self.machine.takes(self.transport_s)
-        return Timing(self.answer(*args), self._spend(cpu_s))
+        work_s = self.machine.takes(self.cost_s)
+        self._children_s += self.child_share * work_s
+        return Timing(self.answer(*args), self._spend(work_s + self.machine.takes(self.transport_s)))
 
     def __call__(self, *args):
         return self.timed(*args).value
@@ -58,7 +64,9 @@ class Simulated:
     def reading(self):
         self._idle()
         dead = self.dies_after is not None and len(self.seen) >= self.dies_after
-        return Reading(self._used_s, self._used_s * self.machine.waiting, 2**20, 2 if dead else 1)
+        ticked_s = TICK_S * math.floor(self._children_s / TICK_S)
+        used_s = self._used_s - self._children_s + ticked_s
+        return Reading(used_s, self._used_s * self.machine.waiting, 2**20, 2 if dead else 1, ticked_s)
 
     def _spend(self, cpu_s):
         self._used_s += cpu_s

@@ -90,6 +90,16 @@ def test_work_between_calls_is_charged_and_stated(simulate):
     assert facts(found)["work between calls, counted"] > 40
 
 
+@pytest.mark.parametrize("share", [0.5, 1.0])
+@pytest.mark.parametrize("cost_s", [0.002, 0.004, 0.006, 0.013])
+def test_children_counted_in_ticks_are_right_on_average(simulate, cost_s, share):
+    """A call whose child works for 4 ms shows none of it, or 10 ms: by the middle call most work would be free."""
+    found = run(simulate(cost_s, cost_s, noise=0.05, child_share=share))[0]
+    assert found.value == pytest.approx(1.0, abs=0.15)
+    assert found.low < 1.0 < found.high
+    assert found.quarantine is None
+
+
 def test_more_processors_than_allowed_are_stated(simulate):
     subject, baseline = simulate(0.01, 0.01)
     spend = subject._spend
