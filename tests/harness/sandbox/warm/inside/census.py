@@ -41,6 +41,7 @@ NUMBERS = {
 ENDLESS = {"kmsg", "kcore", "kpagecount", "kpagecgroup", "kpageflags", "mem", "pagemap", "clear_refs"}
 OWN = ("/bareme", "/dev/pts", "/dev/shm", "/home/student", "/run", "/tmp")  # made for each start: their times differ
 HELD = ("/etc", "/dev", *OWN)  # in memory: told file by file, with a digest of what is in them
+UNTIMED = "/sys"  # Linux makes up the times of these files whenever one comes back into memory
 PRCTL = {"dumpable": 3, "keepcaps": 7, "seccomp": 21, "tsc": 25, "securebits": 27, "timerslack": 30, "subreaper": 37}
 PRCTL |= {"no_new_privs": 39, "thp_disable": 42, "mce_kill": 34, "speculation": 52}
 LIBC = ctypes.CDLL(None, use_errno=True)
@@ -140,7 +141,7 @@ def files() -> Iterator[tuple[str, str]]:
 def metadata(path: str) -> str:
     found = os.lstat(path)
     told = [path, stat.filemode(found.st_mode), found.st_uid, found.st_gid, found.st_nlink, found.st_rdev]
-    if not path.startswith(OWN):
+    if not path.startswith((*OWN, UNTIMED)):
         told += [found.st_mtime_ns, found.st_ctime_ns]  # Linux sets the latter whatever is changed
     if not stat.S_ISDIR(found.st_mode):
         told += [found.st_size]
