@@ -115,8 +115,8 @@ class Kernel(IPythonKernel):
     def start(self) -> None:
         """Take requests, and say so when the first message, "starting", is on its way.
 
-        A client that subscribes while something is being sent may never be welcomed: that ZMQ's descriptor told of the
-        subscription is lost if sending notices it first, and ipykernel does not look again.
+        A client that subscribes while something is being sent may never be welcomed: where sending takes notice of the
+        subscription first, ZMQ's descriptor no longer tells of it, and ipykernel does not look again.
         """
         super().start()
         self.iopub_thread.schedule(_say_ready)

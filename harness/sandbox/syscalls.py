@@ -1,7 +1,8 @@
 """System calls that a program is refused: memory that no look at the tree would see, and parts of Linux it never needs.
 
 A seccomp filter, as bubblewrap and `start` take it: load it once the sandbox is built, since the calls that build one
-are refused. Not covered: arguments of calls but for the first of a few, and machines other than x86-64 and ARM64.
+are refused. Not covered: arguments of calls but for the first of a few (and whether one is null), and machines other
+than x86-64 and ARM64.
 """
 
 import platform
