@@ -37,8 +37,9 @@ def nobody(text: Text) -> None:
     raise AssertionError(f"told: {text.en}")
 
 
-def children() -> set[int]:
-    return {child.pid for child in psutil.Process().children(recursive=True)}
+def children() -> set[psutil.Process]:
+    """Those that this process has started itself: other tests' fork servers start some all the time, on trial."""
+    return set(psutil.Process().children())
 
 
 @pytest.mark.parametrize("kernels", ["auto", "warm"])
@@ -47,8 +48,11 @@ def test_there_is_a_server_as_long_as_it_is_wanted(toy: tuple[Course, Assignment
     with served(*toy, kernels=kernels, device="cpu", tell=nobody) as server:
         assert server.address is not None
         try_out(server.address, server._server.warmth)
-        assert children() - before
+        [root] = children() - before
+        inside = root.children(recursive=True)
     assert not children() - before
+    assert inside
+    assert not [process for process in inside if process.is_running() and process.status() != psutil.STATUS_ZOMBIE]
 
 
 def test_nothing_is_started_for_cold_kernels(toy: tuple[Course, Assignment]) -> None:

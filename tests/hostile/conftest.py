@@ -44,9 +44,9 @@ class Grader:
     """The command, in a process whose every descendant comes back to this one when it is orphaned."""
 
     def __init__(self, kernels: str) -> None:
-        """Its `kernels` start cold or warm. Children that other tests have left to this process are none of ours."""
+        """Its `kernels` start cold or warm. Children of this process from other tests, and theirs, are none of ours."""
         self.kernels = kernels
-        self.before = {child.pid for child in psutil.Process().children(recursive=True)}
+        self.before = set(psutil.Process().children())
 
     @staticmethod
     def hand_in(where: Path, student: str, source: str, files: dict[str, str] | None = None) -> None:
@@ -78,12 +78,13 @@ class Grader:
 
     def running(self) -> list[str]:
         """Command lines of whatever runs below this process; what has only to be waited for does not."""
-        lines = []
-        for child in psutil.Process().children(recursive=True):
-            if child.pid in self.before:
-                continue
+        found, lines = set(psutil.Process().children()) - self.before, []
+        for child in tuple(found):
+            with suppress(psutil.NoSuchProcess):
+                found.update(child.children(recursive=True))
+        for process in found:
             with suppress(psutil.NoSuchProcess):  # also what is a zombie by now
-                lines.append(" ".join(child.cmdline()))
+                lines.append(" ".join(process.cmdline()))
         return [line for line in lines if line]  # on its way out a process has none
 
 
