@@ -74,7 +74,7 @@ def wait_for(slug: str, *options: str) -> tuple[float, ...]:
     """Seconds to each of `MOMENTS` of one check."""
     notebook = Path(str(files("assignments")), slug, "cohort", "student-01", f"{slug}.ipynb")
     before = time.perf_counter()
-    line = [sys.executable, "-m", "harness.cli", "check", str(notebook), slug, "--device", "cpu", *options]
+    line = [sys.executable, "-m", "harness", "check", str(notebook), slug, "--device", "cpu", *options]
     with subprocess.Popen(line, stdout=subprocess.PIPE, text=True) as command:
         moments = [time.perf_counter() - before for _ in command.stdout or ()][:2]
     if command.returncode != 0:

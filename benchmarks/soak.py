@@ -51,7 +51,7 @@ class Soak:
 
     def run(self, *options: str) -> None:
         """Mark the cohort, and look at it until that is done."""
-        grade = [sys.executable, "-m", "harness.cli", "grade", "--no-host"]
+        grade = [sys.executable, "-m", "harness", "grade", "--no-host"]
         began = time.monotonic()
         grader = subprocess.Popen(
             [*grade, SLUG, "cohort", "--out", "out", "--course", "course", "--device", "cpu", "--lang", "en", *options],

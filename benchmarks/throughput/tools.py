@@ -178,7 +178,7 @@ def verify(found: Marks, expected: Marks) -> None:
 
 def grade(*line: str, jobs: int, kernels: str) -> list[str]:
     """The command line of `bareme grade`, with this Python."""
-    return [sys.executable, "-m", "harness.cli", "grade", *line, "--jobs", str(jobs), "--kernels", kernels]
+    return [sys.executable, "-m", "harness", "grade", *line, "--jobs", str(jobs), "--kernels", kernels]
 
 
 def own_seconds(students: Sequence[Student]) -> list[tuple[float, float]]:

@@ -1,6 +1,6 @@
 """Children of the host: each is forked from it and has a channel to it, on which it speaks and whose end is its own.
 
-Not covered: what they do (`worker`, `stand_in`, `kernels`).
+Not covered: what they do (`worker`, `command`, `stand_in`, `kernels`).
 """
 
 import json

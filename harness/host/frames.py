@@ -1,12 +1,14 @@
 """What command and host say to each other: one JSON object a line, over a Unix socket.
 
 command → host   {"ask": "check", "identity": ..., "request": ...} | {"ask": "run", "identity": ..., "wanted": ...}
-                 | {"ask": "stand in", "identity": ..., "original": ...} | {"ask": "status"} | {"ask": "stop"}
+                 | {"ask": "stand in", "identity": ..., "original": ..., "code": ..., "setup": ...}
+                 | {"ask": "act", "identity": ..., "original": ..., "call": ...} | {"ask": "status"} | {"ask": "stop"}
 host → command   {"refused": why, "stays": whether for this command alone} | {"status": ...}
                  | {"accepted": pid, "address": ...} of a fork server for a run
 worker → command {"accepted": pid}, then {"out": text} and {"err": text} as they are printed, and at last
                  {"exit": code} | {"failed": [problem, remedy, code]}; an end without it means that the worker died
 stand-in         {"accepted": pid} or {"refused": why}; it receives a byte with descriptors, then says {"standing": pid}
+                 and, for a command, at last {"exit": code}
 
 Not covered: who is at the other end (`place`).
 """

@@ -12,7 +12,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 
-OURS = ("harness", "reference", "assignments")  # packages whose every module counts, wherever they were installed from
+OURS = (
+    "harness",
+    "reference",
+    "reports",
+    "assignments",
+)  # packages whose every module counts, wherever they were installed from
 TOOLS = ("bwrap", "setpriv", "nvidia-smi")  # programs of the system that a check starts
 # Variables that Python and libraries read once, when they start
 READ_ONCE = (
@@ -29,7 +34,7 @@ READ_ONCE = (
     "NVIDIA_",
     "HF_",
 )
-PROGRAMS = {"__main__", "__mp_main__", "harness.cli"}  # what commands and their workers are started as
+PROGRAMS = {"__main__", "__mp_main__"}  # what commands and their workers are started as
 INSTALLED = (".dist-info", ".egg-info", ".egg-link", ".pth")  # names that tell distributions, and so their versions
 
 

@@ -32,7 +32,7 @@ def borrowed(
     """The address of the host's fork server for the kernels of `assignment`; None: it lends none.
 
     `tell` is told what the user should know of a host that is of no use. Where there is no host, and the run comes to
-    its end, one is started that has imported what `runner` needed.
+    its end, one is started that has imported what it and `runner` needed.
     """
     environment = dict(os.environ)  # before libraries are imported that add to it
     use = None if kernels == "cold" else asdict(Wanted.of(course, assignment, device))
@@ -47,9 +47,9 @@ def borrowed(
                 tell(reason.say)
         yield address
     if startable and not wanted("CI", default=False):
-        start({"modules": runner.call(_imported, None), "wanted": use}, environment)
+        start({"modules": [*runner.call(_imported, None), *_imported(None)], "wanted": use}, environment)
 
 
 def _imported(_: None) -> list[str]:
-    """In a worker: what it has imported that a host may."""
+    """What this process, or a worker, has imported that a host may."""
     return identity.installed(sys.modules)

@@ -1,8 +1,8 @@
 """The host: waits for commands of its own user, forks what they need, ends when it is not wanted.
 
 One thread, and nothing of a course is ever loaded here: what one check read, no other sees.
-Not covered: a check (`worker`), where a run's workers come from (`stand_in`), fork servers for kernels (`kernels`), how
-the process came to be (`__main__`).
+Not covered: a check (`worker`), a run (`command`), where its workers come from (`stand_in`), fork servers for kernels
+(`kernels`), how the process came to be (`__main__`).
 """
 
 import ctypes
@@ -22,6 +22,7 @@ from typing import Any
 import psutil
 
 from harness.host import bounds, frames, worker
+from harness.host.command import act
 from harness.host.family import Family
 from harness.host.kernels import Keepers
 from harness.host.place import Place, peer
@@ -134,15 +135,17 @@ class Host:
 
     def _answer(self, connection: socket.socket, asked: Mapping[str, Any]) -> None:
         match asked:
-            case {"ask": "check" | "stand in" | "run"} if asked.get("identity") != self._made_of:
+            case {"ask": "check" | "stand in" | "act" | "run"} if asked.get("identity") != self._made_of:
                 self._close()
                 frames.send(connection, {"refused": "this host is made of other files", "stays": False})
-            case {"ask": "stand in" | "run"} if not held_alike(connection):
+            case {"ask": "stand in" | "act" | "run"} if not held_alike(connection):
                 frames.send(connection, {"refused": "this host is held by other limits", "stays": True})
             case {"ask": "check", "request": request}:
                 self._check(connection, request)
-            case {"ask": "stand in", "original": original}:
-                self._family.fork(partial(stand_in, connection, original), hear=self._learn, stays=True)
+            case {"ask": "stand in"}:
+                self._family.fork(partial(stand_in, connection, asked), hear=self._learn, stays=True)
+            case {"ask": "act"}:
+                self._family.fork(partial(act, connection, asked), hear=self._learn, stays=True)
             case {"ask": "run", "wanted": wanted}:
                 self._lend(connection, wanted and Wanted(**wanted))
             case {"ask": "status"}:

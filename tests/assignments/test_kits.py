@@ -247,7 +247,7 @@ def test_an_untouched_kit_earns_nothing(assignment: Assignment, tmp_path: Path) 
         shutil.copytree(folder, tmp_path / "handed-in" / language)  # a student of that name
     line = ["grade", assignment.slug, tmp_path / "handed-in", "--out", tmp_path / "out", "--jobs", 2]
     done = subprocess.run(
-        [sys.executable, "-m", "harness.cli", *map(str, line)], capture_output=True, text=True, timeout=LIMIT_S
+        [sys.executable, "-m", "harness", *map(str, line)], capture_output=True, text=True, timeout=LIMIT_S
     )
     assert done.returncode == 0, done.stderr
     submissions = json.loads((tmp_path / "out" / "results.json").read_text(encoding="utf-8"))["submissions"]

@@ -30,7 +30,7 @@ class Bareme:
 
     def line(self, *arguments: object) -> list[str]:
         """The argument list that starts `bareme` with this Python."""
-        return [sys.executable, "-m", "harness.cli", *map(str, arguments)]
+        return [sys.executable, "-m", "harness", *map(str, arguments)]
 
     def __call__(self, *arguments: object, cwd: Path | None = None, **more: str) -> subprocess.CompletedProcess[str]:
         """Run `bareme ARGUMENTS` to its end."""

@@ -64,7 +64,7 @@ class Grader:
             "--out": out, "--course": course, "--seed": seed, "--jobs": 2, "--device": "cpu", "--kernels": self.kernels,
         }  # fmt: skip
         words = [str(word) for option in options.items() for word in option]
-        return [sys.executable, "-m", "harness.cli", "grade", "toy", str(submissions), *words]
+        return [sys.executable, "-m", "harness", "grade", "toy", str(submissions), *words]
 
     def __call__(self, submissions: Path, out: Path, *, environment: Any = None, **given: Any) -> Marked:
         """Mark `submissions` to the end; `environment` and `cwd` are the grader's, `given` is for the command line."""

@@ -21,17 +21,17 @@ from harness.host import client
 
 PATIENCE_S = 60.0  # a busy machine takes its time; waiting ends as soon as what is waited for is there
 PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
-# The command, and afterwards whether this process had to import what marking takes
+# The command, and afterwards whether this process had to import what marking or a run takes
 COMMAND = """
 import os, signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job's children ignore it
 signal.signal(signal.SIGHUP, signal.SIG_DFL)  # and this, after nohup
-from harness.cli import main
+from harness.__main__ import main
 try:
     main()
 finally:
     with open(os.environ["TEST_IMPORTED"], "w") as told:
-        told.write(str("harness.pipeline" in sys.modules))
+        told.write(str(not sys.modules.keys().isdisjoint({"harness.pipeline", "harness.cohort"})))
 """
 COURSE = """
 slug = "toys"

@@ -200,7 +200,7 @@ def test_stop_says_whether_there_was_one(student: Any) -> None:
 
 
 def _host(student: Any, *options: str) -> str:
-    line = [sys.executable, "-m", "harness.cli", "host", "--lang", "en", *options]
+    line = [sys.executable, "-m", "harness", "host", "--lang", "en", *options]
     return subprocess.run(line, capture_output=True, text=True, env=student.environment, check=True).stdout
 
 

@@ -40,6 +40,7 @@ class Graded:
     results: dict[str, Any]  # that must not differ between two runs
     forked_from: set[int]  # workers' parents
     parents: set[int]  # of those
+    by_host: bool  # the command had to import nothing of a run
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,8 @@ class Instructor:
         told = [tuple(map(int, one.read_text().split())) for one in (self.folder / f"{name}-told").iterdir()]
         forked_from, parents = map(set, zip(*told, strict=True))
         said = [line for line in err.splitlines() if not PROGRESS.match(line)]
-        return Graded(said, command.returncode, comparable(results), forked_from, parents)
+        by_host = (self.folder / "imported").read_text(encoding="utf-8") == "False"
+        return Graded(said, command.returncode, comparable(results), forked_from, parents, by_host)
 
     def grade(self, name: str, *options: str, **more: str) -> Graded:
         """Start and end."""
@@ -128,6 +130,7 @@ def test_the_first_run_leaves_a_host_behind_for_the_next(instructor: Instructor,
     second = instructor.grade("second", "--kernels", "warm")
     assert host not in first.parents
     assert second.parents == {host}
+    assert (first.by_host, second.by_host) == (False, True)
     assert (second.code, second.said) == (first.code, first.said) == (0, [])
     assert second.results == first.results
     assert marked(first.results) == ["marked"] * STUDENTS
@@ -145,6 +148,7 @@ def test_results_are_the_same_after_other_assignments(
     alone, served = instructor.grade("alone", "--no-host", "--kernels", kernels), instructor.grade("served")
     again = instructor.grade("again", "--kernels", kernels)
     assert (alone.parents & {host}, served.parents, again.parents) == (set(), {host}, {host})
+    assert (alone.by_host, served.by_host, again.by_host) == (False, True, True)
     assert served.results == alone.results == again.results
     assert (alone.said, alone.code) == (served.said, served.code) == (again.said, again.code) == ([], 0)
 

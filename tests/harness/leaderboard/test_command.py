@@ -188,7 +188,7 @@ def test_what_is_no_folder_of_a_run_is_named(bareme: Invoke, folders: tuple[Path
 
 @pytest.mark.slow
 def test_the_command_as_people_run_it(folders: tuple[Path, Path], course: Path) -> None:
-    line = [sys.executable, "-m", "harness.cli", "leaderboard", *map(str, folders), "--course", str(course)]
+    line = [sys.executable, "-m", "harness", "leaderboard", *map(str, folders), "--course", str(course)]
     done = subprocess.run(line, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     page = (folders[0] / "leaderboard.html").read_text(encoding="utf-8")
