@@ -470,7 +470,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, _interrupt)
     gc.set_threshold(COLLECT_AFTER)
     try:
-        app(standalone_mode=True)
+        app(prog_name="bareme")  # however it was started
     except BaremeError as error:
         typer.secho(f"bareme: {error}", err=True, fg="red")
         sys.exit(error.exit_code)

@@ -187,6 +187,21 @@ def test_what_it_prints_cannot_be_written(begin: Any, host: psutil.Process, ends
     assert codes == [120, 120]
 
 
+@pytest.mark.parametrize(
+    "words",
+    [["--help"], ["--nothing"], [], ["none", "nowhere", "--out", "out"], ["toy", "nowhere", "--out", "out"]],
+    ids=str,
+)
+def test_what_is_said_of_wrong_words(student: Any, host: psutil.Process, words: list[str]) -> None:
+    line = [sys.executable, "-m", "harness", "grade", *words, "--course", str(student.course)]
+    alone, served = (
+        subprocess.run(line, capture_output=True, text=True, cwd=student.work, env={**student.environment, **more})
+        for more in ({"BAREME_HOST": "0"}, {})
+    )
+    assert (served.stdout, served.stderr, served.returncode) == (alone.stdout, alone.stderr, alone.returncode)
+    assert alone.stdout + alone.stderr
+
+
 @pytest.mark.parametrize("stream", [0, 1, 2])
 def test_without_a_standard_stream_it_is_done_here(begin: Any, host: psutil.Process, stream: int) -> None:
     command = begin("about", options=("sh", "-c", f'exec "$@" {stream}>&-', "sh", sys.executable))
