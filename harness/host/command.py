@@ -1,6 +1,6 @@
 """A child of the host that stands in for a whole command: nothing of what that would import has to be imported.
 
-The command hands itself over as soon as its words are read, and then waits: it passes on what the terminal and others
+The command hands itself over before it reads its own words, and then waits: it passes on what the terminal and others
 tell it by signals, and ends as its stand-in does.
 Not covered: how a process is handed over (`handover`), what the command does (`cli`).
 """
