@@ -177,9 +177,9 @@ def _is_open(number: int) -> bool:
     return True
 
 
-def _stream(stream: TextIOWrapper, number: int) -> dict[str, Any]:
-    if stream.fileno() != number:
-        raise OSError(f"prints to descriptor {stream.fileno()}")
+def _stream(stream: TextIOWrapper | None, number: int) -> dict[str, Any]:
+    if stream is None or stream.fileno() != number:  # Python has found nothing there, or somebody has put another
+        raise OSError(f"descriptor {number} is not what Python prints to")
     text = {name: getattr(stream, name) for name in ("encoding", "errors", "line_buffering", "write_through")}
     return {"buffered": isinstance(stream.buffer, BufferedWriter), "text": text}  # not with -u
 

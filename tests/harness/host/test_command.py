@@ -16,7 +16,8 @@ import psutil
 import pytest
 
 pytestmark = pytest.mark.slow
-# Does it by a stand-in or, if told so, by itself; what says "here" where there should be a stand-in has failed
+HERE = 99  # the exit code of a command that nobody stands in for, and that does nothing then
+# Does it by a stand-in or, if told so, by itself
 COMMAND = """
 import os, signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job's children ignore it
@@ -31,7 +32,7 @@ from harness.host import ask, command
 try:
     sys.exit(command.by_stand_in(("made", {main!r})))
 except ask.NotServed:
-    sys.exit("here")
+    sys.exit({here})
 except BaremeError as error:
     sys.exit(f"{{error.exit_code:d}}: {{error}}")
 """
@@ -102,7 +103,7 @@ def begin(student: Any) -> Callable[..., Any]:
         options: tuple[str, ...] = (sys.executable,), start: Callable[..., Any] = subprocess.Popen, **more: Any,
     ) -> Any:  # fmt: skip
         (student.work / "made.py").write_text(MADE.replace("{ends}", ends), encoding="utf-8")
-        line = [*options, "-c", COMMAND.format(main=main, before=before), how, *arguments]
+        line = [*options, "-c", COMMAND.format(main=main, before=before, here=HERE), how, *arguments]
         environment = {**student.environment, "PYTHONPATH": path_of(student), "LEFT": "here"}
         pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
         return start(line, **{**pipes, "text": True, "cwd": student.work, "env": environment, **more})
@@ -158,7 +159,7 @@ def test_it_prints_as_the_command_does(
     if options == ("-u",):
         assert json.loads(said)["streams"][0][3:5] == [True, "FileIO"]
     else:
-        assert (said, err) == ("", "here\n")  # the host was started otherwise
+        assert (said, err, command.returncode) == ("", "", HERE)  # the host was started otherwise
 
 
 @pytest.mark.parametrize(
@@ -206,17 +207,19 @@ def test_what_is_said_of_wrong_words(student: Any, host: psutil.Process, words: 
 def test_without_a_standard_stream_it_is_done_here(begin: Any, host: psutil.Process, stream: int) -> None:
     command = begin("about", options=("sh", "-c", f'exec "$@" {stream}>&-', "sh", sys.executable))
     command.communicate(timeout=60)
-    assert command.returncode == 1  # it has said "here", if that can be read
+    assert command.returncode == HERE
     assert host.is_running()
 
 
 def test_without_a_host_it_is_done_here(begin: Any) -> None:
-    assert begin("about").communicate(timeout=60) == ("", "here\n")
+    command = begin("about")
+    assert (*command.communicate(timeout=60), command.returncode) == ("", "", HERE)
 
 
 @pytest.mark.parametrize("options", [("nice", "-n", "3"), ("prlimit", "--nofile=500:500")], ids=str)
 def test_held_by_other_limits_it_is_done_here(begin: Any, host: psutil.Process, options: tuple[str, ...]) -> None:
-    assert begin("about", options=(*options, sys.executable)).communicate(timeout=60) == ("", "here\n")
+    command = begin("about", options=(*options, sys.executable))
+    assert (*command.communicate(timeout=60), command.returncode) == ("", "", HERE)
 
 
 def waiting(command: subprocess.Popen[str], host: psutil.Process) -> psutil.Process:
