@@ -21,6 +21,7 @@ HERE = 99  # the exit code of a command that nobody stands in for, and that does
 COMMAND = """
 import os, signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job's children ignore it
+signal.signal(signal.SIGQUIT, signal.SIG_DFL)  # and this
 signal.signal(signal.SIGHUP, signal.SIG_DFL)  # and this, after nohup
 {before}
 how = sys.argv.pop(1)
