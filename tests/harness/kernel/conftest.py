@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
@@ -17,6 +18,7 @@ from harness.sandbox.contract import Process, Program, Sandbox
 from harness.sandbox.warm.outside import Warm
 from harness.sandbox.warm.owner import ForkServer
 
+HERE = Path(__file__).parent
 NUMPY = Policy(packages=("numpy",))
 PLENTY = Limits(cell_s=20, call_s=20, wall_s=120)  # time that no test uses up unless it is about time
 
@@ -41,9 +43,8 @@ class ByPolicy:
     name = Warm.name
     guarantees = Warm.guarantees
 
-    def __init__(self, closing: ExitStack) -> None:
-        """The servers end with `closing`."""
-        self._closing = closing
+    def __init__(self) -> None:
+        """The servers last until they are closed."""
         self.servers: dict[Policy, ForkServer] = {}
 
     def check(self) -> None:
@@ -58,10 +59,24 @@ class ByPolicy:
         """The fork server for kernels under `policy`."""
         if policy not in self.servers:
             server = ForkServer(warmth(policy, "cpu"), secrets=())
-            self._closing.callback(server.close)
-            server.wait()
             self.servers[policy] = server
+            server.wait()
         return self.servers[policy]
+
+    def close(self) -> None:
+        """End the servers; whoever asks for one afterwards has it started anew."""
+        while self.servers:
+            self.servers.popitem()[1].close()
+
+
+WARM = ByPolicy()
+
+
+@pytest.hookimpl(trylast=True)  # first what the test itself has open
+def pytest_runtest_teardown(nextitem: pytest.Item | None) -> None:
+    """After the last test of this folder no server is left to start programs on trial beside the tests of others."""
+    if nextitem is None or HERE not in nextitem.path.parents:
+        WARM.close()
 
 
 @pytest.fixture(scope="session")
@@ -70,9 +85,8 @@ def cold() -> Bubblewrap:
 
 
 @pytest.fixture(scope="session")
-def warm() -> Iterator[ByPolicy]:
-    with ExitStack() as closing:
-        yield ByPolicy(closing)
+def warm() -> ByPolicy:
+    return WARM
 
 
 @pytest.fixture(scope="session", params=["cold", "warm"])

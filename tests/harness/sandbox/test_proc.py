@@ -76,9 +76,12 @@ def test_processor_time_between_two_readings_is_that_of_the_program():
         "  while time.process_time() < began + 0.05: pass\n  print(time.process_time() - began, flush=True)"
     )
     with subprocess.Popen(
-        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        ["sh", "-c", '"$@"; :', "sh", sys.executable, "-c", code],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     ) as busy:
-        tree = proc.Tree(os.getpid())
+        tree = proc.Tree(busy.pid)  # not this process's own: other tests may have children of it at work
         busy.stdin.write("\n")
         busy.stdin.flush()
         busy.stdout.readline()  # it has started
