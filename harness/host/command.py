@@ -19,7 +19,7 @@ from typing import Any
 from harness.errors import InfrastructureError
 from harness.host import frames, identity
 from harness.host.family import send
-from harness.host.handover import Original, accept, become, handed_over
+from harness.host.handover import become, handed_over
 from harness.runners import preload
 
 PASSED_ON = (signal.SIGINT, signal.SIGTERM)  # whatever else ends a process ends the stand-in with it
@@ -51,11 +51,11 @@ def act(connection: socket.socket, request: Mapping[str, Any], channel: socket.s
 
     On the `channel` the host learns what it can import for the next.
     """
-    original, known = Original(**request["original"]), set(sys.modules)
-    received = accept(connection, original)
-    if received is None:
+    known = set(sys.modules)
+    ends = become(connection, request, channel)
+    if ends is None:
         return
-    connection, channel = become(original, received, connection, channel)
+    connection, channel = ends
     frames.send(connection, {"standing": os.getpid()})
     code = _called(request["call"])
     send(channel, {"imported": identity.installed(set(sys.modules) - known), "wanted": None})

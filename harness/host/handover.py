@@ -117,24 +117,20 @@ def _pass(host: Answered, descriptors: Sequence[int]) -> None:
     host.connection.settimeout(None)
 
 
-def accept(connection: socket.socket, original: Original) -> Sequence[int] | None:
-    """In a child of the host: take on to be `original`, if possible; the descriptors that it has sent of its own."""
+def become(
+    connection: socket.socket, request: Mapping[str, Any], channel: socket.socket
+) -> tuple[socket.socket, socket.socket] | None:
+    """In a child of the host: be the process that `request` tells of from now on; None: that cannot be, and is told.
+
+    Returns `connection` and `channel`, moved out of the way. What this process forks has neither.
+    """
+    original = Original(**request["original"])
     if original.interpreter != interpreter():
         frames.send(connection, {"refused": "this host was started with other options", "stays": True})
         return None
     frames.send(connection, {"accepted": os.getpid()})
     connection.settimeout(ANSWER_S)
     _, received, _, _ = socket.recv_fds(connection, 1, MOST)
-    return received
-
-
-def become(
-    original: Original, received: Sequence[int], connection: socket.socket, channel: socket.socket
-) -> tuple[socket.socket, socket.socket]:
-    """In a child of the host: be `original` from now on; `connection` and `channel`, moved out of the way.
-
-    What this process forks has neither.
-    """
     wanted = dict(zip(original.descriptors, received, strict=True))
     connection, channel = _take_descriptors(wanted, original.inherited, connection, channel)
     _end_with(connection)

@@ -16,7 +16,7 @@ from typing import Any
 from harness.host import frames, identity
 from harness.host.ask import NotServed
 from harness.host.family import send
-from harness.host.handover import STANDARD, Original, accept, become, handed_over
+from harness.host.handover import STANDARD, become, handed_over
 from harness.runners import preload
 
 
@@ -40,11 +40,11 @@ def stand_in(connection: socket.socket, request: Mapping[str, Any], channel: soc
 
     On the `channel` the host learns what it can import for the next.
     """
-    original, known = Original(**request["original"]), set(sys.modules)
-    received = accept(connection, original)
-    if received is None:
+    known = set(sys.modules)
+    ends = become(connection, request, channel)
+    if ends is None:
         return
-    connection, channel = become(original, received, connection, channel)
+    connection, channel = ends
     preload.load(request["setup"])
     send(channel, {"imported": identity.installed(set(sys.modules) - known), "wanted": None})
     if not preload.forkable():
