@@ -27,6 +27,7 @@ from harness.course import Limits
 from harness.errors import SandboxUnavailable
 from harness.sandbox import landlock
 from harness.sandbox.contract import RUN, TRUSTED, WORK, Guarantee, Program
+from harness.sandbox.group import Group
 from harness.sandbox.inside import (
     READY_FD,
     environment,
@@ -64,6 +65,7 @@ UIDS_PER_GRADER = 32  # more sandboxes at a time than one worker ever holds
 # Root only: between the two, a shell that stays root. When the grader is killed, each process takes its child along;
 # Linux allows that to a parent of the same user or with CAP_KILL, and the outer bubblewrap has no capability left.
 KEEP_ROOT = ("/bin/sh", "-c", '"$@"; exit $?', "sh")
+ENDING_S = 1.0  # for the processes around a sandbox, once that has ended: milliseconds, unless one of them is frozen
 INFORMATION_BYTES = 4096  # a page: what bubblewrap tells takes 200 bytes
 RUN_BYTES = 1024 * 1024  # sockets take no room
 ETC: Final[Mapping[str, str]] = {
@@ -113,7 +115,7 @@ GUARANTEES: Final[tuple[Guarantee, ...]] = (
 
 @dataclass(frozen=True, slots=True)
 class Starting:
-    """What a sandbox is started with; all but the program and its view are the program's ends of pipes."""
+    """What a sandbox is started with; the numbers are the program's ends of pipes."""
 
     program: Program
     view: View
@@ -121,6 +123,7 @@ class Starting:
     handshake: int
     information: int
     inherited: Sequence[int]
+    group: Group
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,8 +131,16 @@ class Begun:
     """A sandbox whose first process runs, and whose program waits to be let go."""
 
     outermost: subprocess.Popen[bytes]
+    group: Group  # of it and of every other process around the sandbox
     pipes: Pipes
     root: int  # the PID 1 inside, by its number here
+
+    def end_outermost(self) -> None:
+        """Return when the processes around the sandbox are gone, once its own are; a frozen one has to be ended."""
+        with suppress(subprocess.TimeoutExpired):  # by themselves each collects its child
+            self.outermost.wait(ENDING_S)
+        self.group.end()
+        self.outermost.wait()
 
 
 class BubblewrapProcess(SandboxProcess):
@@ -137,7 +148,7 @@ class BubblewrapProcess(SandboxProcess):
 
     def __init__(self, begun: Begun, *, limits: Limits) -> None:
         """Take hold of it."""
-        self._outermost = begun.outermost
+        self._begun = begun
         super().__init__(
             begun.outermost.pid, begun.pipes, root=begun.root, limits=limits, folders=folders_of(begun.root)
         )
@@ -146,7 +157,7 @@ class BubblewrapProcess(SandboxProcess):
         with suppress(ProcessLookupError):  # it has ended by itself
             signal.pidfd_send_signal(self._root_fd, signal.SIGKILL)
         readable(self._root_fd, None)  # once every process of the namespace is gone
-        self._outermost.wait()
+        self._begun.end_outermost()
 
 
 class Bubblewrap:
@@ -192,15 +203,17 @@ class Bubblewrap:
             undo.callback(pipes.close)
             told, telling = os.pipe()
             undo.callback(os.close, told)
+            group = Group()
+            undo.callback(group.end)
             with inside:
-                starting = Starting(program, view, ends, inside.fileno(), telling, inherited)
+                starting = Starting(program, view, ends, inside.fileno(), telling, inherited, group)
                 outermost = self._launch(starting, resources=resources, nesting=nesting)
             await_handshake(outermost, pipes)
             # one read: all was written before the handshake, and the shell of KEEP_ROOT keeps the other end open
             root = json.loads(os.read(told, INFORMATION_BYTES))["child-pid"]
             os.close(told)
             undo.pop_all()
-        return Begun(outermost, pipes, root)
+        return Begun(outermost, group, pipes, root)
 
     def _launch(self, starting: Starting, *, resources: Mapping[str, int], nesting: bool) -> subprocess.Popen[bytes]:
         """Start bubblewrap; it will tell `information` the number of the sandbox's first process."""
@@ -228,6 +241,7 @@ class Bubblewrap:
                 stdout=subprocess.DEVNULL,
                 stderr=starting.ends.errors,
                 pass_fds=(*handed.numbers, starting.ends.ready, starting.handshake, *starting.inherited),
+                process_group=starting.group.number,
             )
 
     def _shown(self, inner: Layer, view: View, handed: Handed) -> tuple[list[str], str]:

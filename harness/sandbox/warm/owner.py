@@ -37,7 +37,6 @@ PREPARE_S = 120.0  # for all imports: 2 s as a rule
 TRIAL_EVERY_S = 2.0  # 0.02 s of work each; what fails meanwhile has to be run again
 SILENT_S = 15.0  # for a trial: milliseconds, but also where every processor is busy with programs of students
 TRIES = 3  # servers in a row that could not start a program
-ENDING_S = 1.0  # for the processes around a server, once that has ended: milliseconds, unless one of them is frozen
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +134,7 @@ class ForkServer:
         )
         with ExitStack() as ending:
             ending.callback(begun.pipes.close)
-            ending.callback(_end_outermost, begun)
+            ending.callback(begun.end_outermost)
             server = _Server(begun, os.pidfd_open(begun.root))
             ending.callback(os.close, server.root)
             ending.callback(_end, server)
@@ -210,15 +209,6 @@ def _end(server: _Server) -> None:
     with suppress(ProcessLookupError):  # it has ended by itself
         signal.pidfd_send_signal(server.root, signal.SIGKILL)
     readable(server.root, None)  # once every process of the namespace is gone
-
-
-def _end_outermost(begun: Begun) -> None:
-    """The processes around it end by themselves then; one that is frozen does not."""
-    number = os.pidfd_open(begun.outermost.pid)  # not waited for yet: its number is still its own
-    if not readable(number, ENDING_S):
-        begun.outermost.kill()
-    begun.outermost.wait()
-    os.close(number)
 
 
 def _refuse(listener: socket.socket) -> None:
