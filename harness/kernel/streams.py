@@ -34,6 +34,7 @@ class CappedStream(OutStream):
 
     left = 0  # characters, of both streams together
     _passing_on = threading.RLock()  # a signal's handler may print, too
+    _leaving = False  # what was buffered here is being sent, piece by piece, by ipykernel's thread
     pub_thread = None
     said: list[tuple["CappedStream", str]] = []  # noqa: RUF012  (of both together)
 
@@ -54,7 +55,8 @@ class CappedStream(OutStream):
         if self.pub_thread is not None:
             if self._is_master_process():  # in a process that the notebook has forked the lock may be held for ever
                 self._pass_on()
-            if self._buffers:
+            # in this order: buffers are emptied by somebody who has said before that their content is leaving
+            if self._buffers or self._leaving:
                 super().flush()
 
     def _watch_pipe_fd(self) -> None:
@@ -80,9 +82,13 @@ class CappedStream(OutStream):
         return False
 
     def _flush_buffers(self) -> Iterator[tuple[dict[str, Any], str]]:
-        for parent, text in super()._flush_buffers():
-            for start in range(0, len(text), PIECE):
-                yield parent, text[start : start + PIECE]
+        self._leaving = True
+        try:
+            for parent, text in super()._flush_buffers():
+                for start in range(0, len(text), PIECE):
+                    yield parent, text[start : start + PIECE]
+        finally:
+            self._leaving = False
 
 
 class Streams:

@@ -192,6 +192,22 @@ def test_output_that_just_fits_is_not_called_truncated(opened):
     assert (execution.output_truncated, len(execution.cells[0].output)) == (False, 1500)
 
 
+def test_a_cell_that_ends_while_its_output_is_on_its_way_keeps_it(opened):
+    """Output is sent by a thread, by itself or at the end of a cell; here it takes its time."""
+    slow = """
+import sys, threading, time
+really = sys.stdout.session.send
+def send(*arguments, **more):
+    if threading.current_thread() is not threading.main_thread():
+        time.sleep(0.05)
+    return really(*arguments, **more)
+sys.stdout.session.send = send
+"""
+    by_itself = "sys.stdout.flush_interval + 0.1"
+    execution = opened(slow, f"print('a' * 2**19)\ntime.sleep({by_itself})", "print('next')").run_cells()
+    assert [len(cell.output) for cell in execution.cells[1:]] == [2**19 + 1, len("next\n")]
+
+
 def test_what_is_written_past_python_belongs_to_the_cell_that_wrote_it(opened):
     numbers = range(40)
     cells = run(opened, "import os", *(f"_ = os.write(1 + {n % 2}, b'{n}\\n')" for n in numbers))
