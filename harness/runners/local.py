@@ -195,7 +195,7 @@ def _begin(grader: int) -> None:
 
 
 def _end_with(grader: int) -> None:
-    # Not PR_SET_PDEATHSIG: a worker that is killed at once leaves behind a sandbox that was just being built
+    # Not PR_SET_PDEATHSIG: that would end this worker at once, before what it has started
     select.select([grader], [], [])
     # on the main thread, which would else see its kernel die and start another while we are at it
     os.kill(os.getpid(), signal.SIGTERM)

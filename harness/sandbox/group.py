@@ -1,10 +1,10 @@
 """A process group that ends with whoever made it, at whatever moment that is.
 
 The processes around a sandbox ask Linux to end with their parents (`--die-with-parent`). They can do so only once they
-run: a child of bubblewrap whose parent ends in the milliseconds before waits for a word of it for ever. A group is
-known from the first moment on.
-Not covered: a process that has left the group. Bubblewrap's leave it (`--new-session`) after they have that word, and
-what they start then finds the grader gone (`start`).
+run: a child of bubblewrap whose parent ends in the milliseconds before waits for ever to be told to go on. A group
+holds its members from the first moment on.
+Not covered: a process that has left the group. Those of bubblewrap do (`--new-session`), but only once they have been
+told; what they start then finds the grader gone (`start`).
 """
 
 import os
@@ -27,9 +27,6 @@ class Group:
 
     def end(self) -> None:
         """SIGKILL to every member. Of no effect the second time."""
-        if self._keeper.returncode is not None:
-            return
-        os.killpg(self.number, signal.SIGKILL)
-        self._keeper.wait()
-        if self._keeper.stdin is not None:
-            self._keeper.stdin.close()
+        if self._keeper.returncode is None:
+            with self._keeper:  # waits for it, and closes the pipe
+                os.killpg(self.number, signal.SIGKILL)

@@ -203,8 +203,8 @@ def send(*arguments, **more):
     return really(*arguments, **more)
 sys.stdout.session.send = send
 """
-    by_itself = "sys.stdout.flush_interval + 0.1"
-    execution = opened(slow, f"print('a' * 2**19)\ntime.sleep({by_itself})", "print('next')").run_cells()
+    ends_meanwhile = "print('a' * 2**19); time.sleep(sys.stdout.flush_interval + 0.1)"
+    execution = opened(slow, ends_meanwhile, "print('next')").run_cells()
     assert [len(cell.output) for cell in execution.cells[1:]] == [2**19 + 1, len("next\n")]
 
 
