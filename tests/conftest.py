@@ -1,9 +1,15 @@
-"""For all tests: those that need a GPU say so; proofs of the oracle are gathered into the file that is asked for."""
+"""For all tests: those that need a GPU say so; proofs of the oracle are gathered into the file that is asked for.
+
+How tests wait for processes to end is here too.
+"""
 
 import json
 import os
+import select
+from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 
 from harness.doctor import gpu
@@ -20,6 +26,30 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     if marked and gpu() is None:
         for item in marked:
             item.add_marker(pytest.mark.skip(reason="needs a GPU: nvidia-smi finds none"))
+
+
+PATIENCE_S = 60.0  # a busy machine takes its time; waiting ends as soon as what is waited for is there
+
+
+def wait_for_end_of(*processes: psutil.Process | int) -> None:
+    """Return when none of the processes runs any more; one that only waits to be collected does not."""
+    for process in processes:
+        pid = process if isinstance(process, int) else process.pid
+        try:
+            descriptor = os.pidfd_open(pid)
+        except ProcessLookupError:
+            continue
+        try:
+            if not isinstance(process, int) and not process.is_running():
+                continue  # its number is another's by now
+            assert select.select([descriptor], [], [], PATIENCE_S)[0], f"process {pid} still runs"
+        finally:
+            os.close(descriptor)
+
+
+@pytest.fixture(scope="session")
+def gone() -> Callable[..., None]:
+    return wait_for_end_of
 
 
 class Gather:

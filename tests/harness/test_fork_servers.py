@@ -43,7 +43,7 @@ def children() -> set[psutil.Process]:
 
 
 @pytest.mark.parametrize("kernels", ["auto", "warm"])
-def test_there_is_a_server_as_long_as_it_is_wanted(toy: tuple[Course, Assignment], kernels: Kernels) -> None:
+def test_there_is_a_server_as_long_as_it_is_wanted(toy: tuple[Course, Assignment], kernels: Kernels, gone: Any) -> None:
     before = children()
     with served(*toy, kernels=kernels, device="cpu", tell=nobody) as server:
         assert server.address is not None
@@ -51,7 +51,7 @@ def test_there_is_a_server_as_long_as_it_is_wanted(toy: tuple[Course, Assignment
         inside = [process for root in children() - before for process in root.children(recursive=True)]
     assert not children() - before
     assert inside
-    assert not [process for process in inside if process.is_running() and process.status() != psutil.STATUS_ZOMBIE]
+    gone(*inside)
 
 
 def test_nothing_is_started_for_cold_kernels(toy: tuple[Course, Assignment]) -> None:

@@ -239,7 +239,7 @@ def heeds(pid: int, number: signal.Signals) -> bool:
     return bool(int(caught.split()[1], 16) >> number - 1 & 1)
 
 
-def test_signals_are_passed_on(begin: Any, host: psutil.Process) -> None:
+def test_signals_are_passed_on(begin: Any, host: psutil.Process, gone: Any) -> None:
     command = begin("waits")
     stand_in = waiting(command, host)
     for _ in range(2):
@@ -252,7 +252,7 @@ def test_signals_are_passed_on(begin: Any, host: psutil.Process) -> None:
     assert host.is_running()
 
 
-def test_an_ignored_signal_is_ignored(begin: Any, host: psutil.Process) -> None:
+def test_an_ignored_signal_is_ignored(begin: Any, host: psutil.Process, gone: Any) -> None:
     command = begin("waits", before="signal.signal(signal.SIGINT, signal.SIG_IGN)")
     stand_in = waiting(command, host)
     command.send_signal(signal.SIGINT)
@@ -265,7 +265,7 @@ def test_an_ignored_signal_is_ignored(begin: Any, host: psutil.Process) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGHUP, signal.SIGQUIT], ids=str)
-def test_what_else_ends_it_ends_both(begin: Any, host: psutil.Process, number: signal.Signals) -> None:
+def test_what_else_ends_it_ends_both(begin: Any, host: psutil.Process, number: signal.Signals, gone: Any) -> None:
     command = begin("waits")
     stand_in = waiting(command, host)
     command.send_signal(number)
@@ -275,7 +275,7 @@ def test_what_else_ends_it_ends_both(begin: Any, host: psutil.Process, number: s
     assert host.is_running()
 
 
-def test_both_rest_and_go_on(begin: Any, host: psutil.Process) -> None:
+def test_both_rest_and_go_on(begin: Any, host: psutil.Process, gone: Any) -> None:
     command = begin("counts")
     stand_in, waits = psutil.Process(int(command.stdout.readline())), psutil.Process(command.pid)
     until(lambda: heeds(command.pid, signal.SIGTSTP))
@@ -302,7 +302,9 @@ def test_a_stand_in_that_is_ended_is_told(begin: Any, host: psutil.Process, numb
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGSTOP], ids=str)
-def test_the_hosts_own_end_is_not_the_commands(begin: Any, host: psutil.Process, how: signal.Signals) -> None:
+def test_the_hosts_own_end_is_not_the_commands(
+    begin: Any, host: psutil.Process, how: signal.Signals, gone: Any
+) -> None:
     command = begin("waits")
     stand_in = waiting(command, host)
     host.send_signal(how)
@@ -354,10 +356,6 @@ def read_all(master: int) -> bytes:
             break
     os.close(master)
     return said
-
-
-def gone(process: psutil.Process) -> None:
-    until(lambda: not process.is_running() or process.status() == psutil.STATUS_ZOMBIE)
 
 
 def until(condition: Callable[[], Any]) -> None:

@@ -111,7 +111,14 @@ def marked(results: dict[str, Any]) -> list[str]:
 
 def keepers(host: int) -> list[psutil.Process]:
     """Children of the host that hold a fork server."""
-    return [child for child in psutil.Process(host).children() if any("bwrap" in c.name() for c in child.children())]
+    return [process for process in psutil.Process(host).children() if any(map(is_bubblewrap, process.children()))]
+
+
+def is_bubblewrap(process: psutil.Process) -> bool:
+    try:
+        return "bwrap" in process.name()
+    except psutil.NoSuchProcess:  # it has just ended
+        return False
 
 
 @pytest.fixture

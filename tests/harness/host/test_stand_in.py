@@ -139,7 +139,7 @@ def test_a_worker_of_the_host_is_like_any_other(grader: Any, host: psutil.Proces
     assert alone["environment"]["LEFT"] == "here"
 
 
-def test_workers_come_from_a_child_of_the_host(grader: Any, host: psutil.Process) -> None:
+def test_workers_come_from_a_child_of_the_host(grader: Any, host: psutil.Process, gone: Any) -> None:
     running = grader(WHO)
     _, parent, waiting = map(int, running.stdout.readline().split())
     assert parent != waiting
@@ -205,13 +205,12 @@ def test_what_cannot_be_made_ready_by_the_host_is_left_to_the_grader(
 @pytest.mark.parametrize("which", ["parent", "waiting"])
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM], ids=str)
 def test_either_ends_with_the_other_and_the_run_goes_on(
-    grader: Any, host: psutil.Process, which: str, number: signal.Signals
+    grader: Any, host: psutil.Process, which: str, number: signal.Signals, gone: Any
 ) -> None:
     running = grader(WHO)
     _, parent, waiting = map(int, running.stdout.readline().split())
     os.kill({"parent": parent, "waiting": waiting}[which], number)
-    gone(parent)
-    until(lambda: psutil.Process(waiting).status() == psutil.STATUS_ZOMBIE)
+    gone(parent, waiting)
     out, err = running.communicate("\n", timeout=60)
     _, again, successor = map(int, out.split())
     assert again == successor not in {parent, waiting}
@@ -219,7 +218,9 @@ def test_either_ends_with_the_other_and_the_run_goes_on(
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT], ids=str)
-def test_all_end_with_the_grader(grader: Any, host: psutil.Process, tmp_path: Path, number: signal.Signals) -> None:
+def test_all_end_with_the_grader(
+    grader: Any, host: psutil.Process, tmp_path: Path, number: signal.Signals, gone: Any
+) -> None:
     workers = tmp_path / "workers"
     workers.mkdir()
     before = set(psutil.Process().children(recursive=True))
@@ -229,12 +230,12 @@ def test_all_end_with_the_grader(grader: Any, host: psutil.Process, tmp_path: Pa
     assert len(started) >= 5  # the grader, who waits, the stand-in, two workers
     running.send_signal(number)
     running.communicate(timeout=60)
-    gone(*(process.pid for process in started))
+    gone(*started)
     assert host.is_running()
 
 
 def test_a_stand_in_ends_with_a_grader_that_is_killed_while_it_gets_ready(
-    grader: Any, host: psutil.Process, tmp_path: Path
+    grader: Any, host: psutil.Process, tmp_path: Path, gone: Any
 ) -> None:
     told = tmp_path / "told"
     running = grader(
@@ -245,11 +246,13 @@ def test_a_stand_in_ends_with_a_grader_that_is_killed_while_it_gets_ready(
     assert told.read_text() == str(stand_in.pid)
     running.kill()
     running.communicate()
-    gone(stand_in.pid)
+    gone(stand_in)
 
 
 @pytest.mark.parametrize("how", ["killed", "frozen", "stopped"])
-def test_the_hosts_own_end_is_not_the_workers(grader: Any, host: psutil.Process, student: Any, how: str) -> None:
+def test_the_hosts_own_end_is_not_the_workers(
+    grader: Any, host: psutil.Process, student: Any, how: str, gone: Any
+) -> None:
     running = grader(WHO)
     _, parent, _ = map(int, running.stdout.readline().split())
     if how == "stopped":
@@ -259,10 +262,6 @@ def test_the_hosts_own_end_is_not_the_workers(grader: Any, host: psutil.Process,
     out, err = running.communicate("\n", timeout=60)
     assert (int(out.split()[1]), running.returncode, err) == (parent, 0, "")
     gone(parent)
-
-
-def gone(*pids: int) -> None:
-    until(lambda: not any(psutil.pid_exists(pid) and psutil.Process(pid).status() != "zombie" for pid in pids))
 
 
 def until(condition: Callable[[], Any]) -> None:

@@ -7,6 +7,7 @@ import sys
 import time
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -110,14 +111,14 @@ def test_leaving_the_loop_ends_the_workers() -> None:
     assert not _workers()
 
 
-def test_leaving_the_loop_ends_what_the_workers_started(tmp_path: Path) -> None:
+def test_leaving_the_loop_ends_what_the_workers_started(tmp_path: Path, gone: Any) -> None:
     from work import double, either, say_who_and_hang
 
     ended = LocalRunner(1).run(either, [Task((double, 1), 60), Task((say_who_and_hang, str(tmp_path)), 600)])
     next(ended)
     _until(lambda: len(list(tmp_path.iterdir())) == 2)
     ended.close()
-    _until(lambda: not any(psutil.pid_exists(int(path.name)) for path in tmp_path.iterdir()))
+    gone(*(int(path.name) for path in tmp_path.iterdir()))
 
 
 def test_a_call_is_answered_by_a_worker_that_ends_with_it() -> None:
@@ -151,7 +152,7 @@ def test_kernels_started_by_a_worker_can_be_interrupted() -> None:
     assert [item.result for item in LocalRunner(1).run(interruptible, [Task(0, 60)])] == [True]
 
 
-def test_workers_and_all_they_started_end_with_a_grader_that_is_killed(tmp_path: Path) -> None:
+def test_workers_and_all_they_started_end_with_a_grader_that_is_killed(tmp_path: Path, gone: Any) -> None:
     pids = tmp_path / "pids"
     pids.mkdir()
     program = (
@@ -167,7 +168,7 @@ def test_workers_and_all_they_started_end_with_a_grader_that_is_killed(tmp_path:
     _until(lambda: len(list(pids.iterdir())) == 4)
     grader.send_signal(signal.SIGKILL)
     grader.wait()
-    _until(lambda: not any(psutil.pid_exists(int(path.name)) for path in pids.iterdir()))
+    gone(*(int(path.name) for path in pids.iterdir()))
 
 
 def _workers() -> list[psutil.Process]:

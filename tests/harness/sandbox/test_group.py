@@ -6,7 +6,6 @@ import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Iterable
 from pathlib import Path
 
 import psutil
@@ -17,23 +16,6 @@ from harness.sandbox.group import Group
 
 PATIENCE_S = 30.0
 SLEEPS = "sleep 600 & echo $$ $!; wait"  # two processes, and what they are
-
-
-def ended(numbers: Iterable[int]) -> bool:
-    """Whether all are gone within our patience, or only wait to be collected."""
-    return all(_ended(number) for number in numbers)
-
-
-def _ended(number: int) -> bool:
-    until = time.monotonic() + PATIENCE_S
-    while time.monotonic() < until:
-        try:
-            if psutil.Process(number).status() == psutil.STATUS_ZOMBIE:
-                return True
-        except psutil.NoSuchProcess:
-            return True
-        time.sleep(0.01)
-    return False
 
 
 def member(group: Group, code: str) -> tuple[subprocess.Popen[str], list[int]]:
@@ -59,21 +41,21 @@ def group():
     group.end()
 
 
-def test_every_member_ends_at_the_end(group):
+def test_every_member_ends_at_the_end(group, gone):
     shell, numbers = member(group, SLEEPS)
     with shell:
         group.end()
-        assert ended(numbers)
+        gone(*numbers)
     assert shell.returncode == -signal.SIGKILL
 
 
-def test_a_frozen_member_too(group):
+def test_a_frozen_member_too(group, gone):
     shell, numbers = member(group, SLEEPS)
     with shell:
         for number in numbers:
             os.kill(number, signal.SIGSTOP)
         group.end()
-        assert ended(numbers)
+        gone(*numbers)
 
 
 def test_nobody_else_ends():
@@ -95,7 +77,7 @@ def test_an_empty_group_ends():
         subprocess.Popen(["/bin/true"], process_group=group.number)
 
 
-def test_members_end_with_a_maker_that_is_killed():
+def test_members_end_with_a_maker_that_is_killed(gone):
     with maker(
         f"""
         import subprocess, time
@@ -109,10 +91,10 @@ def test_members_end_with_a_maker_that_is_killed():
         numbers = [int(number) for number in killed.stdout.readline().split()]
         killed.kill()
     assert len(numbers) == 2
-    assert ended(numbers)
+    gone(*numbers)
 
 
-def test_a_bubblewrap_that_was_only_beginning_ends_with_the_grader(tmp_path):
+def test_a_bubblewrap_that_was_only_beginning_ends_with_the_grader(tmp_path, gone):
     """One that has not yet asked for the signal of its parent's death, and a child that waits for it."""
     begins = tmp_path / "_bin" / "bwrap"
     begins.parent.mkdir()
@@ -137,4 +119,4 @@ def test_a_bubblewrap_that_was_only_beginning_ends_with_the_grader(tmp_path):
         numbers = [int(number) for number in (tmp_path / "told").read_text().split()]
         grader.kill()
     assert len(numbers) == 2
-    assert ended(numbers)
+    gone(*numbers)
