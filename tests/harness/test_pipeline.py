@@ -173,7 +173,7 @@ def test_a_missing_name_comes_with_the_cell_that_ran_out_of_time(tmp_path: Path)
     sources = ["import math", "while True:\n    pass\n\ndef bigram_counts(names):\n    return {}", "1 / 0"]
     nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in sources]), path)
     candidate = Candidate("student-01", "ngram.ipynb", path, None, "0" * 64, DUE, 1)
-    limits = Limits(cell_s=1.0)
+    limits = Limits(cell_s=5.0)
     graded = pipeline.grade(Job(candidate, bundled_course().folder, "ngram", 1, "bubblewrap", limits=limits))
     said = [check.message for check in graded.checks if check.outcome is Outcome.MISSING]
     assert said
