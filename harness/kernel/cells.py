@@ -23,7 +23,7 @@ from harness.kernel.reports import Reader, Report, ended_by
 from harness.kernel.running import DRAIN_S, RunningKernel
 from harness.records import Cell, CellRun, Outcome, StudentError
 
-IOPUB_S = 1  # after a reply, for output that is still on its way; the reply, not the output, says that a cell is over
+IOPUB_S = 3  # after a reply, for output that is still on its way; the reply, not the output, says that a cell is over
 SILENT = logging.getLogger(f"{__name__}.silent")  # what nbclient logs is in the outcomes
 SILENT.disabled = True
 
