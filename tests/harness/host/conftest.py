@@ -174,6 +174,20 @@ def descendants(pid: int) -> list[psutil.Process]:
     return psutil.Process(pid).children(recursive=True)
 
 
+def staying(pid: int) -> list[psutil.Process]:
+    """Host `pid` and what holds its fork servers; below those, programs on trial come and go."""
+    host = psutil.Process(pid)
+    keepers = [child for child in host.children() if any(map(_is_bubblewrap, child.children()))]
+    return [host, *keepers, *(holder for keeper in keepers for holder in keeper.children())]
+
+
+def _is_bubblewrap(process: psutil.Process) -> bool:
+    try:
+        return "bwrap" in process.name()
+    except psutil.NoSuchProcess:  # it has just ended
+        return False
+
+
 def write_course(folder: Path, *slugs: str) -> None:
     """A course of the assignments `slugs`, each with an oracle beside it."""
     folder.mkdir()
@@ -222,6 +236,11 @@ def student(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, adopted: None) -> I
 @pytest.fixture
 def wait() -> Callable[[Callable[[], Any]], Any]:
     return wait_for
+
+
+@pytest.fixture
+def kept() -> Callable[[int], list[psutil.Process]]:
+    return staying
 
 
 @pytest.fixture

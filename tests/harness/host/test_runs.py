@@ -29,6 +29,7 @@ TELLS = """
 PROGRESS = re.compile(r"\d/\d student-\d ")
 SLOW = "import time; time.sleep(1)\n"
 STUDENTS = 4
+Kept = Callable[[int], list[psutil.Process]]  # the host's number -> itself, and what holds its fork servers
 
 
 @dataclass(frozen=True)
@@ -109,18 +110,6 @@ def marked(results: dict[str, Any]) -> list[str]:
     return [submission["status"] for submission in results["submissions"]]
 
 
-def keepers(host: int) -> list[psutil.Process]:
-    """Children of the host that hold a fork server."""
-    return [process for process in psutil.Process(host).children() if any(map(is_bubblewrap, process.children()))]
-
-
-def is_bubblewrap(process: psutil.Process) -> bool:
-    try:
-        return "bwrap" in process.name()
-    except psutil.NoSuchProcess:  # it has just ended
-        return False
-
-
 @pytest.fixture
 def warm(instructor: Instructor, wait: Any) -> int:
     """A host that keeps a fork server for the assignment."""
@@ -185,9 +174,7 @@ def test_a_host_that_is_held_by_other_limits_is_left_alone(instructor: Instructo
 
 
 @pytest.mark.parametrize("how", ["killed", "frozen", "stopped", "told to end"])
-def test_what_happens_to_the_host_in_mid_run_changes_no_result(
-    instructor: Instructor, warm: int, how: str, below: Any
-) -> None:
+def test_what_happens_to_the_host_in_mid_run_changes_no_result(instructor: Instructor, warm: int, how: str) -> None:
     calm = instructor.grade("calm", "--no-host")
     command = instructor.begin("troubled")
     first = command.stderr.readline()
@@ -210,12 +197,12 @@ def test_what_happens_to_the_host_in_mid_run_changes_no_result(
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM], ids=str)
 def test_a_keeper_that_ends_in_mid_run_changes_no_result(
-    instructor: Instructor, warm: int, number: signal.Signals
+    instructor: Instructor, warm: int, kept: Kept, number: signal.Signals
 ) -> None:
     calm = instructor.grade("calm", "--no-host")
     command = instructor.begin("troubled")
     first = command.stderr.readline()
-    [keeper] = keepers(warm)
+    _, keeper, *_ = kept(warm)
     keeper.send_signal(number)
     done = instructor.end("troubled", command)
     assert done.results == calm.results
@@ -223,10 +210,12 @@ def test_a_keeper_that_ends_in_mid_run_changes_no_result(
     assert (done.said, done.code) == ([], 0)
 
 
-def test_a_keeper_stays_as_long_as_a_run_uses_it(instructor: Instructor, student: Any, warm: int, wait: Any) -> None:
+def test_a_keeper_stays_as_long_as_a_run_uses_it(
+    instructor: Instructor, student: Any, warm: int, kept: Kept, wait: Any
+) -> None:
     for slug in ("second", "third"):
         copied(student, slug)
-    [keeper] = keepers(warm)
+    _, keeper, *_ = kept(warm)
     hold = instructor.folder / "hold"
     hold.touch()
     command = instructor.begin("long")
@@ -255,10 +244,11 @@ def test_a_frozen_host_is_done_without(instructor: Instructor, warm: int) -> Non
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL, signal.SIGHUP], ids=str)
 def test_the_end_of_the_command_ends_all_but_the_host(
-    instructor: Instructor, warm: int, below: Callable[[int], list[psutil.Process]], number: signal.Signals
+    instructor: Instructor, warm: int, kept: Kept, number: signal.Signals
 ) -> None:
     before = set(psutil.Process().children(recursive=True))
-    kept = [psutil.Process(warm), *below(warm)]
+    stay = kept(warm)
+    assert len(stay) > 1
     command = instructor.begin("ended")
     command.stderr.readline()
     started = set(psutil.Process().children(recursive=True)) - before
@@ -266,7 +256,7 @@ def test_the_end_of_the_command_ends_all_but_the_host(
     command.communicate(timeout=60.0)
     _, alive = psutil.wait_procs(started, timeout=60.0)
     assert alive == []
-    assert {child for child in kept if child.is_running() and child.status() != psutil.STATUS_ZOMBIE} == set(kept)
+    assert {one for one in stay if one.is_running() and one.status() != psutil.STATUS_ZOMBIE} == set(stay)
     assert client.status().warm == ["toy"]
 
 
