@@ -12,7 +12,7 @@ from family import NOTHING, PATIENCE_S, Family, below, wait_for_end_of
 from harness.errors import SandboxUnavailable
 from harness.sandbox import proc
 from harness.sandbox.contract import Program
-from harness.sandbox.warm import outside
+from harness.sandbox.warm import outside, owner
 from harness.sandbox.warm.parcel import pack
 from harness.sandbox.warm.server import FORK
 
@@ -146,7 +146,10 @@ def test_what_programs_must_not_share_is_refused(begun: Callable[..., Family], l
 
 
 @pytest.mark.slow
-def test_nothing_grows_with_each_program(family: Family) -> None:
+def test_nothing_grows_with_each_program(begun: Callable[..., Family], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(owner, "TRIAL_EVERY_S", 600.0)  # a program on trial holds descriptors for a moment
+    family = begun()
+    family.server.wait()
     server = family.layers()[0]
 
     def held() -> tuple[int, int]:
