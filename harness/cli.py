@@ -9,7 +9,6 @@ import gc
 import os
 import signal
 import sys
-import threading
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
     from harness.runners.preload import StandIn
     from harness.standings import Order as BoardOrder
     from harness.terminal import Terminal
+    from reports.drafts import Drafts
 
 INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 COLLECT_AFTER = 50_000  # objects more than before; with 700, imports alone make Python look two hundred times
@@ -69,8 +69,9 @@ def demo(out: Out = Path("bareme-demo"), jobs: Jobs = CPUS, kernels: Kernels = "
         order = _order(
             course, assignment, folder, out / assignment.slug, jobs=jobs, device="cpu", kernels=kernels, seed=DEMO_SEED
         )
-        marked = _mark(order, runner, terminal.Terminal(language))
-        entries.append((assignment.file.title, publish(marked, order.out, course, language)))
+        drafts = _drafts(assignment, language)
+        marked = _mark(order, runner, terminal.Terminal(language), drafts)
+        entries.append((assignment.file.title, publish(marked, order.out, course, language, drafts)))
     typer.echo(str(write_demo_index(entries, out, language)))
 
 
@@ -105,13 +106,13 @@ def grade(
         loaded, loaded.assignment(assignment), submissions, out, jobs=jobs, seed=seed, device=device,
         sandbox=sandbox_name, kernels=kernels, resume=resume,
     )  # fmt: skip
-    screen = terminal.Terminal(language)
+    screen, drafts = terminal.Terminal(language), _drafts(order.assignment, language)
     with _borrowed(order, runner, screen.warn) if use_host else nullcontext() as lent:
-        marked = _mark(order, runner, screen, lent=lent)
+        marked = _mark(order, runner, screen, drafts, lent=lent)
         for graded in marked.results:
             if graded.status is Status.UNREADABLE:
                 screen.unreadable(graded)
-        typer.echo(str(publish(marked, out, loaded, language)))
+        typer.echo(str(publish(marked, out, loaded, language, drafts)))
     raise typer.Exit(verdict(marked, fail_under))
 
 
@@ -305,7 +306,7 @@ def load(folder: Path | None) -> "Course":
     return load_course(_folder(folder))
 
 
-def publish(marked: Cohort, out: Path, course: "Course", language: Language) -> Path:
+def publish(marked: Cohort, out: Path, course: "Course", language: Language, drafts: "Drafts | None" = None) -> Path:
     """Write all pages and exports of `marked` into `out`, boards where something was measured; returns the index."""
     from harness.gradebook import exports
     from reports.render import write
@@ -317,7 +318,7 @@ def publish(marked: Cohort, out: Path, course: "Course", language: Language) -> 
         from harness import standings
 
         _post(standings.Order(course, _runs([out]), out), names=False, language=language)
-    return write(marked, out, language=language, now=now, after_due=after_due)
+    return write(marked, out, language=language, now=now, after_due=after_due, drafts=drafts)
 
 
 def _post(order: "BoardOrder", *, names: bool, language: Language) -> Path:
@@ -400,8 +401,10 @@ def _kernels(order: "Order") -> KernelsName:
     return "cold" if order.sandbox == "plain" else order.kernels
 
 
-def _mark(order: "Order", runner: "LocalRunner", screen: "Terminal", *, lent: str | None = None) -> Cohort:
-    """Mark, with kernels of the fork server whose address is `lent` where there is one."""
+def _mark(
+    order: "Order", runner: "LocalRunner", screen: "Terminal", drafts: "Drafts", *, lent: str | None = None
+) -> Cohort:
+    """Mark, with kernels of the fork server whose address is `lent` where there is one; pages become `drafts`."""
     from harness import fork_servers, sandbox
 
     try:
@@ -414,29 +417,26 @@ def _mark(order: "Order", runner: "LocalRunner", screen: "Terminal", *, lent: st
             from harness import cohort  # no sooner: kernels and workers are made ready meanwhile
 
             with screen.progress() as tell:
-                return cohort.mark(order, runner, server, _with_first(tell, _prepare_pages), screen.warn)
+                return cohort.mark(order, runner, server, _with_drafts(tell, drafts), screen.warn)
     except KeyboardInterrupt:
         screen.interrupted(order.out)
         raise typer.Exit(INTERRUPTED) from None
 
 
-def _with_first(tell: Callable[["Progress"], None], then: Callable[[], None]) -> Callable[["Progress"], None]:
-    """As `tell`; the first time, `then` is begun as well, and goes on while workers have the grader wait."""
-    thread = threading.Thread(target=then)
+def _drafts(assignment: "Assignment", language: Language) -> "Drafts":
+    from reports.drafts import Drafts
+
+    return Drafts(language, after_due=assignment.is_after_due(datetime.now(UTC)))
+
+
+def _with_drafts(tell: Callable[["Progress"], None], drafts: "Drafts") -> Callable[["Progress"], None]:
+    """As `tell`; pages of what is over are drawn up while workers have the grader wait."""
 
     def told(progress: "Progress") -> None:
-        if thread.ident is None:
-            thread.start()
+        drafts.ask(progress.run, progress.graded)
         tell(progress)
 
     return told
-
-
-def _prepare_pages() -> None:
-    from harness.gradebook import exports  # noqa: F401  # imported, for `publish`
-    from reports import render
-
-    render.prepare()
 
 
 def _gradebook(folder: Path) -> "Gradebook":

@@ -43,6 +43,7 @@ class Progress:
     """Told to the caller each time a submission is over."""
 
     graded: Graded
+    run: RunInfo
     done: int
     total: int
 
@@ -97,7 +98,7 @@ def mark(
         for graded in _marked(plan, left):
             gradebook.record(run.id, graded)
             done += 1
-            tell(Progress(graded, done, len(candidates)))
+            tell(Progress(graded, run, done, len(candidates)))
         gradebook.finish(run.id, datetime.now(UTC))
         return gradebook.cohort(run.id)
 

@@ -19,10 +19,11 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from harness.errors import InfrastructureError
-from harness.records import Cohort, Language, Outcome, Text
+from harness.records import Cohort, Graded, Language, Outcome, Text
 from harness.visible import for_student
+from reports.drafts import Drafts
 from reports.text import clean
-from reports.view import Row, index_page, rows_of, submission_page
+from reports.view import index_page, rows_of, submission_page
 from reports.wording import Wording, wording
 
 HERE = Path(__file__).parent
@@ -44,17 +45,31 @@ SIGNS = {
 }
 
 
-def write(cohort: Cohort, out: Path, *, language: Language, now: datetime, after_due: bool = False) -> Path:
+def write(
+    cohort: Cohort,
+    out: Path,
+    *,
+    language: Language,
+    now: datetime,
+    after_due: bool = False,
+    drafts: Drafts | None = None,
+) -> Path:
     """Write index.html, students/*.html and instructor/*.html of `cohort` under `out`; the path of index.html.
 
     `after_due` says that the due date has passed, so that students see the checks which waited for it.
+    Of `drafts` those are taken that still hold.
     The index comes last: it never links to a page that is not there.
 
     Raises:
         InfrastructureError: a page could not be written.
     """
+    found = {} if drafts is None else drafts.of(cohort, language, after_due=after_due)
     for row in rows_of(cohort.results):
-        _write_submission(cohort, row, out, language=language, now=now, after_due=after_due)
+        pages = found.get(row.result.candidate)
+        if pages is None:
+            pages = submission_pages(cohort, row.result, language=language, now=now, after_due=after_due)
+        for folder, html in pages.items():
+            write_page(out / folder / row.file, html)
     return write_page(out / "index.html", render_page("index.html", language, now=now, page=index_page(cohort)))
 
 
@@ -68,13 +83,16 @@ def write_demo_index(entries: Sequence[tuple[Text, Path]], out: Path, language: 
     return write_page(out / "index.html", render_page("demo.html", language, entries=links))
 
 
-def _write_submission(
-    cohort: Cohort, row: Row, out: Path, *, language: Language, now: datetime, after_due: bool
-) -> None:
-    visible = for_student(row.result, after_due=after_due, overrides=cohort.overrides)
-    for folder, result in (("students", visible), ("instructor", row.result)):
-        page = submission_page(cohort, result, instructor=folder == "instructor", language=language)
-        write_page(out / folder / row.file, render_page("submission.html", language, now=now, page=page))
+def submission_pages(
+    cohort: Cohort, result: Graded, *, language: Language, now: datetime, after_due: bool
+) -> dict[str, str]:
+    """The student's and the instructor's page of `result`, by the folder that each belongs to."""
+    shown = {"students": for_student(result, after_due=after_due, overrides=cohort.overrides), "instructor": result}
+    pages = {
+        folder: submission_page(cohort, each, instructor=folder == "instructor", language=language)
+        for folder, each in shown.items()
+    }
+    return {folder: render_page("submission.html", language, now=now, page=page) for folder, page in pages.items()}
 
 
 def prepare() -> None:

@@ -9,11 +9,27 @@ from pathlib import Path
 from rich.console import Console
 
 from harness.cohort import Progress
-from harness.records import Better, Candidate, CheckResult, Graded, Metric, Outcome, Seconds, Status, Text, Visibility
+from harness.records import (
+    Better,
+    Candidate,
+    CheckResult,
+    Graded,
+    Metric,
+    Outcome,
+    RunInfo,
+    Seconds,
+    Status,
+    Text,
+    Visibility,
+)
 from harness.terminal import Feedback, Terminal
 
 SPACES = str.maketrans("\N{NO-BREAK SPACE}\N{NARROW NO-BREAK SPACE}", "  ")
 NOW = datetime(2027, 1, 1, tzinfo=UTC)
+RUN = RunInfo(
+    id="00", course="llm", assignment="ngram", title=Text("Bigrammes", "Bigrams"), seed=7, seed_id="0a",
+    started=datetime(2026, 11, 21, tzinfo=UTC), bareme_version="0", environment={}, device="cpu", jobs=1,
+)  # fmt: skip
 
 
 def graded(*checks: CheckResult, student: str = "student-01") -> Graded:
@@ -93,7 +109,7 @@ def test_progress_tells_what_each_check_measured_first():
 
     def act(screen):
         with screen.progress() as tell:
-            tell(Progress(result, 1, 1))
+            tell(Progress(result, RUN, 1, 1))
 
     assert printed("en", act).translate(SPACES) == "1/1 student-01 marked 1/3  count 2.46 bits/byte (2.41 – 2.52)\n"
 
@@ -101,8 +117,8 @@ def test_progress_tells_what_each_check_measured_first():
 def test_progress_without_a_terminal_is_a_line_each():
     def act(screen):
         with screen.progress() as tell:
-            tell(Progress(graded(student="[b]Max"), 1, 2))
-            tell(Progress(graded(), 2, 2))
+            tell(Progress(graded(student="[b]Max"), RUN, 1, 2))
+            tell(Progress(graded(), RUN, 2, 2))
 
     assert printed("en", act) == "1/2 [b]Max marked 1/3\n2/2 student-01 marked 1/3\n"
 
@@ -110,8 +126,8 @@ def test_progress_without_a_terminal_is_a_line_each():
 def test_progress_on_a_terminal_counts():
     def act(screen):
         with screen.progress() as tell:
-            tell(Progress(graded(), 5, 6))
-            tell(Progress(graded(), 6, 6))
+            tell(Progress(graded(), RUN, 5, 6))
+            tell(Progress(graded(), RUN, 6, 6))
 
     assert "6/6" in printed("en", act, terminal=True)
 

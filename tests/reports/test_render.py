@@ -16,7 +16,8 @@ import pytest
 import reports
 from harness.errors import ExitCode, InfrastructureError
 from harness.records import Better, Cohort, Language, Metric, Outcome, Text
-from reports import safe_name, write, write_demo_index
+from reports.names import safe_name
+from reports.render import write, write_demo_index
 
 VOID = {"meta", "rect", "line", "circle", "path", "br", "img", "link", "input"}  # shapes close themselves
 ALLOWED = {
