@@ -172,6 +172,7 @@ def test_it_prints_as_the_command_does(
         ("sys.exit('because')", 1),
         ("raise ValueError('broken')", 1),
         ("import atexit; atexit.register(print, 'at last')", 0),
+        ("import weakref; sys.kept = type('Kept', (), {})(); weakref.finalize(sys.kept, print, 'at last')", 0),
     ],
 )
 def test_it_ends_as_the_command_does(begin: Any, host: psutil.Process, ends: str, code: int) -> None:
