@@ -6,8 +6,11 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tomllib
+import venv
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +21,7 @@ import pytest
 from harness.cli import bundled_course
 from harness.gradebook.results import comparable
 
+ROOT = Path(__file__).parents[2]
 LIMIT_S = 900.0
 ENDING_S = 10.0
 PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
@@ -69,6 +73,13 @@ class Bareme:
 @pytest.fixture(scope="module")
 def orphans() -> Iterator[Callable[[], list[str]]]:
     """The command lines of processes that outlived the command that started them: Linux hands them to us."""
+    with adopting() as living:
+        yield living
+
+
+@contextmanager
+def adopting() -> Iterator[Callable[[], list[str]]]:
+    """See `orphans`."""
     libc = ctypes.CDLL(None, use_errno=True)
     assert libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
 
@@ -82,6 +93,50 @@ def orphans() -> Iterator[Callable[[], list[str]]]:
     yield living
     assert libc.prctl(PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0) == 0
     living()  # collects what has ended, so that later tests see no children but their own
+
+
+@dataclass(frozen=True)
+class Demo:
+    """One `bareme demo` of a copy that is installed elsewhere, and what the machine looked like around it."""
+
+    out: Path
+    done: subprocess.CompletedProcess[str]
+    new_processes: list[str]
+    new_files: list[str]
+
+
+@pytest.fixture(scope="session")
+def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A fresh environment that holds the wheel; what the wheel requires is lent by the environment of the tests."""
+    place = tmp_path_factory.mktemp("elsewhere")
+    pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
+    build = ["wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", place, ROOT]
+    subprocess.run([*pip, *map(str, build)], check=True, cwd=place)
+    venv.create(place / "venv")
+    python = place / "venv" / "bin" / "python"
+    [wheel] = place.glob("*.whl")
+    subprocess.run([*pip, "--python", python, "install", "--no-deps", "--no-index", wheel], check=True, cwd=place)
+    # a line of a .pth file is a path and no more: other .pth files there, such as the source tree's, are not read
+    site = f"lib/python{sys.version_info.major}.{sys.version_info.minor}/site-packages"
+    (place / "venv" / site / "lent.pth").write_text(f"{sysconfig.get_path('purelib')}\n", encoding="utf-8")
+    return place
+
+
+@pytest.fixture(scope="session")
+def demo(elsewhere: Path, tmp_path_factory: pytest.TempPathFactory) -> Demo:
+    """All cohorts, marked in a home, a temporary and a working folder of their own: what is left there is its."""
+    place = tmp_path_factory.mktemp("demo")
+    for name in ("home", "tmp", "cwd"):
+        (place / name).mkdir()
+    environment = {"HOME": str(place / "home"), "TMPDIR": str(place / "tmp"), "COLUMNS": "200"}
+    with adopting() as living:
+        done = subprocess.run(
+            [elsewhere / "venv" / "bin" / "bareme", "demo", "--out", place / "out"],
+            capture_output=True, text=True, timeout=LIMIT_S, cwd=place / "cwd", env={**os.environ, **environment},
+        )  # fmt: skip
+        left = living()
+    files = [str(path) for name in ("home", "tmp", "cwd") for path in (place / name).rglob("*")]
+    return Demo(place / "out", done, left, files)
 
 
 @pytest.fixture(scope="session")
