@@ -36,6 +36,7 @@ RESOURCES = {"RLIMIT_CORE": 0}  # all others are set for each program, and could
 PREPARE_S = 120.0  # for all imports: 2 s as a rule
 TRIAL_EVERY_S = 2.0  # 0.02 s of work each; what fails meanwhile has to be run again
 SILENT_S = 15.0  # for a trial: milliseconds, but also where every processor is busy with programs of students
+ASKED_TO_END = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 TRIES = 3  # servers in a row that could not start a program
 
 
@@ -188,10 +189,20 @@ def program(warmth: Warmth, *, listener: int) -> Program:
 
 def _bind(listener: socket.socket) -> int:
     """Let `listener` be connected to: a descriptor of its place, of which nothing is left on disk."""
-    with tempfile.TemporaryDirectory(prefix="bareme-") as folder:  # that nobody else may enter
+    with _uninterrupted(), tempfile.TemporaryDirectory(prefix="bareme-") as folder:  # that nobody else may enter
         listener.bind(f"{folder}/fork")
         listener.listen(socket.SOMAXCONN)  # all workers at once, so that none is ever sent away
         return os.open(f"{folder}/fork", os.O_PATH)
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """What asks this process to end waits: raised while a folder is being removed, it would leave the folder there."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ASKED_TO_END)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager

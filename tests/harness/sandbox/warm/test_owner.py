@@ -3,8 +3,10 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
+import tempfile
 import textwrap
 import threading
 from collections.abc import Callable, Iterator
@@ -202,6 +204,28 @@ def test_a_server_that_is_closed_while_a_trial_is_under_way(
     assert asked.wait(PATIENCE_S)
     family.server.close()
     assert ours() == []
+
+
+@pytest.mark.parametrize("step", ["mkdir", "unlink", "rmdir"])
+def test_an_owner_that_is_interrupted_leaves_no_folder(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, step: str
+) -> None:
+    """Ctrl-C at the worst moment: the folder for the server's address has just been made, or is being removed."""
+
+    def interrupted(*given: Any, **more: Any) -> None:
+        really(*given, **more)
+        signal.raise_signal(signal.SIGINT)
+
+    really = getattr(os, step)
+    monkeypatch.setattr(os, step, interrupted)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background it is ignored
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener, pytest.raises(KeyboardInterrupt):
+            owner._bind(listener)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert list(tmp_path.iterdir()) == []
 
 
 def innermost() -> int:
