@@ -430,7 +430,7 @@ def _drafts(assignment: "Assignment", language: Language) -> "Drafts":
 
 
 def _with_drafts(tell: Callable[["Progress"], None], drafts: "Drafts") -> Callable[["Progress"], None]:
-    """As `tell`; pages of what is over are drawn up while workers have the grader wait."""
+    """As `tell`; `drafts` are made of what is over while workers have the grader wait."""
 
     def told(progress: "Progress") -> None:
         drafts.ask(progress.run, progress.graded)

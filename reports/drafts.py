@@ -56,7 +56,8 @@ class Drafts:
     def _make(self) -> None:
         from reports import render  # here: it takes its time, and the grader has other things to do
 
-        render.prepare()
+        with suppress(Exception):  # as below; this thread must live, for `of` waits for its answer
+            render.prepare()
         while True:
             asked = self._asked.get()
             if isinstance(asked, threading.Event):

@@ -119,6 +119,17 @@ def test_one_that_fails_is_left_to_the_end(
     assert len(files(tmp_path)) == 2 * len(plain.results) + 1
 
 
+def test_templates_that_cannot_be_read_keep_nobody_waiting(plain: Cohort, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: Any, **__: Any) -> None:
+        raise OSError("no template")
+
+    monkeypatch.setattr(render, "prepare", broken)
+    monkeypatch.setattr(render, "submission_pages", broken)
+    made = Drafts("fr", after_due=False)
+    made.ask(plain.run, plain.results[0])
+    assert made.of(plain, "fr", after_due=False) == {}
+
+
 def test_nothing_asked_for_is_nothing_made(plain: Cohort) -> None:
     made = Drafts("fr", after_due=False)
     assert made.of(plain, "fr", after_due=False) == {}
