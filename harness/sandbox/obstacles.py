@@ -48,7 +48,7 @@ OTHER = Text(
     en="Correct what the message names; `bareme doctor` tries the sandbox again.",
 )
 PLAIN: Final[Mapping[str, Text]] = {  # last words that leave no doubt, whatever the settings say
-    r"ENOSPC|unshare.*No space left|No space left.*unshare": TOO_MANY,
+    r"ENOSPC|(unshare|clone).*No space left|No space left.*(unshare|clone)": TOO_MANY,
     r"mount proc on|mount /proc'": COVERED,
     r"setres[ug]id failed": ONE_USER,
 }

@@ -6,12 +6,15 @@ Runs inside; standard library only. Not covered: what they are called for (`nest
 import ctypes
 import fcntl
 import os
+import signal
 import socket
 import struct
 from pathlib import Path
 
 CLONE_NEWNS, CLONE_NEWCGROUP, CLONE_NEWUTS, CLONE_NEWIPC = 0x20000, 0x2000000, 0x4000000, 0x8000000  # linux/sched.h
 CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET = 0x10000000, 0x20000000, 0x40000000
+CLONE_PIDFD = 0x1000
+CLONE = {"x86_64": 56, "aarch64": 220}  # asm/unistd_64.h of x86-64, and asm-generic/unistd.h, whose numbers ARM64 has
 MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REMOUNT, MS_BIND = 1, 2, 4, 8, 32, 4096  # linux/mount.h
 MS_PRIVATE, MOUNT_ATTR_RDONLY = 1 << 18, 1
 MOUNT_SETATTR = 442  # the same number on x86-64 and ARM64
@@ -24,10 +27,27 @@ SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x8913, 0x8914, 1  # linux/sockios.h, linux
 INTERFACE = struct.Struct("16sh14x")  # struct ifreq with its flags
 
 _libc = ctypes.CDLL(None, use_errno=True)
+_holding = ctypes.PyDLL(None, use_errno=True)  # the same, but calls keep hold of the interpreter
+
+
+def clone(flags: int) -> int | None:
+    """Fork into the new namespaces of `flags`, a PID namespace among them: a pidfd of the child, None in the child.
+
+    `os.fork` offers no namespaces, and `clone` of the C library no copy of the stack, so this asks Linux itself. What
+    Python and the C library do around a fork is left out: for threads, of which there must be one; for random numbers,
+    which the child must not draw; and for the number of the thread, which is 1 on both sides where the caller is the
+    first process of its namespace, as the child is of its own. A child of the child, by `os.fork`, gets all of it.
+    """
+    pidfd = ctypes.c_int()
+    asked = (flags | CLONE_PIDFD | signal.SIGCHLD, 0, ctypes.addressof(pidfd), 0, 0)  # the stack is copied
+    child = _holding.syscall(CLONE[os.uname().machine], *map(ctypes.c_ulong, asked))
+    if child < 0:
+        _checked(child, "clone")
+    return pidfd.value if child else None
 
 
 def unshare(flags: int) -> None:
-    """Leave the namespaces of `flags` for new ones; a new PID namespace begins with the next fork."""
+    """Leave the namespaces of `flags` for new ones."""
     _checked(_libc.unshare(flags), "unshare")
 
 

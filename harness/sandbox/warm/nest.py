@@ -1,26 +1,26 @@
 """Becomes a nested sandbox with one program, in a process that the fork server has just forked. Runs inside.
 
-    server -> guardian -> init (PID 1 of its own namespace) -> program
+    server -> init (PID 1 of its own namespace) -> program
 
-The guardian stays outside of the namespace, where no program can see it, and ends it when the grader's worker is gone.
 The init builds the view and gives up every right before the program exists; it tells the grader that the program ended
 by itself, so that a program that was ended with its fork server is not taken for one that crashed.
 Standard library only. Not covered: limits of the program itself (`start`), how the grader takes hold (`outside`).
 """
 
+import fcntl
 import json
 import os
-import select
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from . import linux, parcel, server
+from . import linux, parcel
 
+FIRST, OUT_OF_THE_WAY = 3, 16  # descriptors: after the standard ones, and after those
 ENDED = b"."  # told on the connection when the program has ended by itself
 QUIET = linux.MS_NOSUID | linux.MS_NODEV
 TERMINALS = "newinstance,ptmxmode=0666,mode=620,max=64"  # of all that the system has, 4,096
@@ -34,26 +34,31 @@ OWN_SHARE = {
 }
 
 
-def become(connection: int, ready: int, errors: int, parcel_fd: int, *, path: list[str]) -> Callable[[], None]:
-    """Return what is to be called, in the innermost process; the two around it end here.
+def apart() -> int | None:
+    """Fork into new user and PID namespaces: a pidfd of the child, None in the child, which is to `become`.
 
-    `path`: where the standard library is imported from.
+    Raises:
+        OSError: there can be no more processes, or no such namespaces.
+    """
+    return linux.clone(linux.CLONE_NEWUSER | linux.CLONE_NEWPID)
+
+
+def become(connection: int, ready: int, errors: int, parcel_fd: int, *, user: tuple[int, int], path: list[str]) -> None:
+    """Return in the innermost process, ready for the start script; the one around it ends here.
+
+    `user`: of the fork server, and its group. `path`: where the standard library is imported from.
     """
     with _ending_here():
         os.dup2(errors, sys.stderr.fileno())
-        _keep_open(connection, ready, parcel_fd)
+        connection, ready, parcel_fd = _keep_only(connection, ready, parcel_fd)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        guardian = os.pidfd_open(os.getpid())
-        init = _apart()
-        if init:
-            _guard(connection, init, unneeded=(ready, parcel_fd))
-        _end_with(guardian)
+        _keep_user(*user)
         facts = _prepare(parcel_fd)
         program = os.fork()
         if program:
             os.close(ready)
             _reap(connection, program)
-        return _program(connection, ready, facts, path)
+        _hand_over(connection, ready, facts, path)
 
 
 @contextmanager
@@ -70,36 +75,10 @@ def _ending_here() -> Iterator[None]:
         os._exit(1)
 
 
-def _apart() -> int:
-    """Fork into new user and PID namespaces: the number of the child there, 0 in it."""
-    user, group = os.getuid(), os.getgid()
-    linux.unshare(linux.CLONE_NEWUSER | linux.CLONE_NEWPID)
+def _keep_user(user: int, group: int) -> None:
+    """Be in the new user namespace who we were outside."""
     for name, line in (("setgroups", "deny"), ("uid_map", f"{user} {user} 1"), ("gid_map", f"{group} {group} 1")):
         Path("/proc/self", name).write_text(line, encoding="ascii")
-    return os.fork()
-
-
-def _end_with(guardian: int) -> None:
-    """See that this process ends with the one that started it."""
-    linux.prctl(linux.PR_SET_PDEATHSIG, signal.SIGKILL)
-    poll = select.poll()
-    poll.register(guardian, select.POLLIN)
-    if poll.poll(0):  # it was too late to ask
-        os._exit(1)
-    os.close(guardian)
-
-
-def _guard(connection: int, init: int, *, unneeded: tuple[int, ...]) -> None:
-    """Wait until the worker's end of the connection is closed or the sandbox is over, and end it."""
-    for number in unneeded:
-        os.close(number)
-    poll = select.poll()
-    poll.register(connection, 0)  # only its end
-    poll.register(os.pidfd_open(init), select.POLLIN)
-    poll.poll()
-    os.kill(init, signal.SIGKILL)  # it has not been waited for: its number is still its own
-    os.waitpid(init, 0)
-    os._exit(0)
 
 
 def _reap(connection: int, program: int) -> None:
@@ -168,7 +147,7 @@ def _write(folder: Path, contents: dict[str, bytes]) -> list[Path]:
     return files
 
 
-def _program(connection: int, ready: int, facts: dict[str, Any], path: list[str]) -> Callable[[], None]:
+def _hand_over(connection: int, ready: int, facts: dict[str, Any], path: list[str]) -> None:
     """Make this process what a cold start would have made of it, up to the start script."""
     linux.prctl(linux.PR_SET_DUMPABLE, 1)  # the grader reaches its sockets through /proc
     os.environ.clear()
@@ -176,13 +155,20 @@ def _program(connection: int, ready: int, facts: dict[str, Any], path: list[str]
     os.chdir(facts["work"])
     sys.path[:] = path
     sys.argv[:] = [facts["start"], json.dumps({**facts["settings"], "handshake": connection}), *facts["command"]]
-    main: Callable[[], None] = server.load(Path(facts["start"])).main
-    return main
 
 
-def _keep_open(*numbers: int) -> None:
-    """Close every descriptor but the standard ones and `numbers`."""
+def _keep_only(*descriptors: int) -> range:
+    """Close all but the standard ones and `descriptors`; the numbers of these from now on.
+
+    The same ones every time: those that they came with tell how many programs run beside this one.
+    """
+    kept = [fcntl.fcntl(each, fcntl.F_DUPFD, OUT_OF_THE_WAY) for each in descriptors]
     for number in map(int, os.listdir("/proc/self/fd")):  # noqa: PTH208
-        if number not in {0, 1, 2, *numbers}:
+        if number not in {0, 1, 2, *kept}:
             with suppress(OSError):  # the listing's own is closed by now
                 os.close(number)
+    numbers = range(FIRST, FIRST + len(kept))
+    for each, number in zip(kept, numbers, strict=True):
+        os.dup2(each, number)
+        os.close(each)
+    return numbers

@@ -40,7 +40,7 @@ PAGE = os.sysconf("SC_PAGESIZE")
 SERVERS = 3  # in a row that may end while they start one program
 COLD = "Mark with --kernels cold."
 TRIAL = Program("trial.py", (), trusted={"trial.py": b""}, files={}, packages=(), limits=Limits())
-OURS_INSIDE = 2  # processes of a nested sandbox that are ours: the guardian and the PID 1
+OURS_INSIDE = 1  # of the processes of a nested sandbox: the PID 1
 
 
 class WarmProcess(SandboxProcess):
@@ -182,7 +182,7 @@ def _await(pipes: Pipes, seconds: float, unless: Sequence[int]) -> int:
     if pipes.handshake.fileno() not in found:
         raise ServerEnded
     said, ancillary, _, _ = pipes.handshake.recvmsg(1, socket.CMSG_SPACE(CREDENTIALS.size))
-    if not said:
+    if said in {b"", ENDED}:  # it came to an end before it could say that it is there
         words = said_of(pipes)
         if not words:
             raise ServerEnded

@@ -25,6 +25,7 @@ from harness.course import Limits
 from harness.errors import SandboxUnavailable
 from harness.sandbox.bubblewrap import Begun, Bubblewrap
 from harness.sandbox.contract import Program
+from harness.sandbox.inside import START
 from harness.sandbox.obstacles import remedy
 from harness.sandbox.process import LAST_WORDS_BYTES, readable, said_of
 from harness.sandbox.warm.contract import Warmth
@@ -175,7 +176,7 @@ def program(warmth: Warmth, *, listener: int) -> Program:
     """The fork server as a sandbox runs it."""
     folder = files(__package__)
     ours = {f"{FOLDER}/{name}": folder.joinpath(name).read_bytes() for name in INSIDE}
-    settings = {"module": warmth.module, "settings": warmth.settings, "listener": listener}
+    settings = {"start": START, "module": warmth.module, "settings": warmth.settings, "listener": listener}
     return Program(
         module=f"{FOLDER}/{INSIDE[0]}",
         arguments=(json.dumps(settings),),

@@ -56,7 +56,7 @@ class Owner:
 
     def assert_nothing_is_left(self, processes: list[int]) -> str:
         """Its error stream, once it and all these have ended."""
-        assert len(processes) >= 4  # the server, one layer around it, the guardian, the first process, the program
+        assert len(processes) >= 4  # one layer around the server, the server, the first process, the program
         _, said = self.process.communicate(timeout=PATIENCE_S)
         wait_for_end_of(processes)
         assert list(self.folder.iterdir()) == []

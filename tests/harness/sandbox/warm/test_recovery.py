@@ -41,7 +41,7 @@ def watchful(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def server_of(process: WarmProcess) -> int:
-    return ancestors(process.pid)[1]
+    return ancestors(process.pid)[0]
 
 
 def assert_died_with_its_server(process: WarmProcess) -> None:
@@ -168,19 +168,15 @@ def test_a_server_that_dies_before_it_takes_a_request(family: Family) -> None:
 
 DIES_AT_THE_THIRD = """
 import os
+from bareme_warm import linux
 forks = []
 
 def prepare(settings):
-    fork = os.fork
-    def counted():
+    clone = linux.clone
+    def counted(flags):
         forks.append(1)
-        if len(forks) == 3:
-            os._exit(1)
-        child = fork()
-        if child == 0:
-            os.fork = fork
-        return child
-    os.fork = counted
+        return clone(flags) if len(forks) < 3 else os._exit(1)
+    linux.clone = counted
 """
 
 
@@ -201,9 +197,9 @@ def test_a_server_that_dies_after_the_answer(family: Family, monkeypatch: pytest
     def with_a_death(*arguments: Any) -> Any:
         answer = really(*arguments) if moment == "_await" else None
         if deaths:
-            guardian = parent(parent(answer)) if answer else parent(arguments[0].pid)
+            init = parent(answer) if answer else arguments[0].pid
             kill(deaths.pop())
-            wait_for_end_of([guardian])
+            wait_for_end_of([init])
         return answer if moment == "_await" else really(*arguments)
 
     monkeypatch.setattr(place, moment, with_a_death)
@@ -217,7 +213,7 @@ def test_a_start_whose_servers_all_die_fails_with_a_reason(family: Family, monke
 
     def with_a_death(*arguments: Any) -> int:
         answer = really(*arguments)
-        kill(parent(parent(parent(answer))))
+        kill(parent(parent(answer)))
         return answer
 
     monkeypatch.setattr(outside, "_await", with_a_death)

@@ -2,6 +2,7 @@
 
 import os
 import socket
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -145,6 +146,11 @@ def test_what_programs_must_not_share_is_refused(begun: Callable[..., Family], l
         begun(leaves + NOTHING).server.wait()
 
 
+def state(pid: int) -> str:
+    """As /proc says it: "S" while it waits for something."""
+    return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0]
+
+
 @pytest.mark.slow
 def test_nothing_grows_with_each_program(begun: Callable[..., Family], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(owner, "TRIAL_EVERY_S", 600.0)  # a program on trial holds descriptors for a moment
@@ -154,6 +160,9 @@ def test_nothing_grows_with_each_program(begun: Callable[..., Family], monkeypat
 
     def held() -> tuple[int, int]:
         wait_for_end_of(below(server))
+        until = time.monotonic() + PATIENCE_S
+        while state(server) != "S" and time.monotonic() < until:  # until then it has not taken notice of the last end
+            time.sleep(0.001)
         return len(list(Path(f"/proc/{server}/fd").iterdir())), proc.resident_bytes(server)
 
     def serve() -> None:

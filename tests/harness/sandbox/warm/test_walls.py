@@ -31,7 +31,6 @@ OTHERWISE = {
     r"proc (self/)?mount.*": "its mounts lie upon those of the fork server, and nothing beneath can be written to",
     r"proc self/[ug]id_map|file /dev/pts|file /home/student/notes.txt": "mounted without a root of its own",
     r"proc sys/user/max_.*": "a share of what Linux counts for each user, and all programs of a fork server are one",
-    r"process RLIMIT_NPROC|proc self/limits": "two processes of the sandbox are ours, not one",
     r"process environment|process descriptor \d+|proc self/fdinfo/\d+": "the number of the ready pipe",
     r"process room": "the files that it is given take their room in the working folder, to the block",
     r"process python": "isolated by options that let the hash seed be fixed; a cold kernel starts over with them",

@@ -54,7 +54,7 @@ class Family:
     def layers(self) -> list[int]:
         """The server of this moment, PID 1 of its namespace, and the processes around it, outermost last."""
         process = self.waiting()
-        layers = ancestors(process.pid)[1:]  # the first is the guardian
+        layers = ancestors(process.pid)
         process.end()
         return layers
 
