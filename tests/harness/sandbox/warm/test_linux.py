@@ -13,6 +13,7 @@ import pytest
 from harness.sandbox.warm import linux
 
 GET_DUMPABLE, GET_NO_NEW_PRIVS = 3, 39  # linux/prctl.h
+CLONE_FS = 0x200  # linux/sched.h
 MISSING = "/there-is-no-such-folder"
 HEADERS = Path("/usr/include/linux")
 
@@ -33,6 +34,7 @@ def in_a_child(act: Callable[[], bool]) -> bool:
     [
         (lambda: linux.mount("none", MISSING, "tmpfs", 0), f"mount {MISSING}", {errno.ENOENT, errno.EPERM}),
         (lambda: linux.close_off(MISSING), f"mount {MISSING}", {errno.ENOENT, errno.EPERM}),
+        (lambda: linux.clone(linux.CLONE_NEWNS | CLONE_FS), "clone", {errno.EINVAL}),  # exclude each other
         (lambda: linux.unshare(0x7FFFFFFF), "unshare", {errno.EINVAL}),
         (lambda: linux.prctl(10_000), "prctl 10000", {errno.EINVAL}),
         (lambda: linux.interface_up("none"), None, {errno.ENODEV}),

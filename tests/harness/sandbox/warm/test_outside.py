@@ -2,6 +2,7 @@
 
 import os
 import socket
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from family import Family, warmth
 from harness.course import Limits
 from harness.errors import InfrastructureError, SandboxUnavailable
 from harness.sandbox.contract import Program
+from harness.sandbox.warm import outside, owner
 from harness.sandbox.warm.outside import ServerEnded, Warm, first_readable, fork, try_out
 
 NOBODY = Program("main.py", (), {"main.py": b""}, {}, (), Limits())
@@ -54,6 +56,17 @@ def test_what_cannot_be_built_is_said_and_costs_nobody_else_anything(family: Fam
         fork(family.server.address, family.server.warmth, impossible)
     assert running.running()
     assert family.server.replaced == 0
+
+
+def test_a_program_that_cannot_be_confined_says_why(
+    begun: Callable[..., Family], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(owner, "TRIAL_EVERY_S", 600.0)
+    family = begun()
+    family.server.wait()
+    monkeypatch.setattr(outside, "resource_limits", lambda *_, **__: {"RLIMIT_UNKNOWN": 1})
+    with pytest.raises(SandboxUnavailable, match=r"no attribute 'RLIMIT_UNKNOWN'"):
+        family.start("")
 
 
 def test_descriptors_that_are_at_their_end_are_readable() -> None:
