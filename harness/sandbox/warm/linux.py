@@ -20,7 +20,7 @@ MS_PRIVATE, MOUNT_ATTR_RDONLY = 1 << 18, 1
 MOUNT_SETATTR = 442  # the same number on x86-64 and ARM64
 MOUNT_ATTRIBUTES = struct.Struct("=QQQQ")  # struct mount_attr: to set, to clear, propagation, a user namespace
 AT_FDCWD, AT_RECURSIVE = -100, 0x8000  # linux/fcntl.h
-PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS, PR_CAP_AMBIENT = 1, 4, 24, 38, 47
+PR_SET_DUMPABLE, PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS, PR_CAP_AMBIENT = 4, 24, 38, 47
 PR_CAP_AMBIENT_CLEAR_ALL = 4
 CAPABILITY_VERSION_3 = 0x20080522  # linux/capability.h
 SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x8913, 0x8914, 1  # linux/sockios.h, linux/if.h
@@ -41,8 +41,7 @@ def clone(flags: int) -> int | None:
     pidfd = ctypes.c_int()
     asked = (flags | CLONE_PIDFD | signal.SIGCHLD, 0, ctypes.addressof(pidfd), 0, 0)  # the stack is copied
     child = _holding.syscall(CLONE[os.uname().machine], *map(ctypes.c_ulong, asked))
-    if child < 0:
-        _checked(child, "clone")
+    _checked(min(child, 0), "clone")
     return pidfd.value if child else None
 
 

@@ -1,4 +1,4 @@
-"""Becomes a nested sandbox with one program, in a process that the fork server has just forked. Runs inside.
+"""Forks from the fork server, and becomes a nested sandbox with one program. Runs inside.
 
     server -> init (PID 1 of its own namespace) -> program
 
@@ -76,7 +76,7 @@ def _ending_here() -> Iterator[None]:
 
 
 def _keep_user(user: int, group: int) -> None:
-    """Be in the new user namespace who we were outside."""
+    """Have the same numbers in the new user namespace as outside."""
     for name, line in (("setgroups", "deny"), ("uid_map", f"{user} {user} 1"), ("gid_map", f"{group} {group} 1")):
         Path("/proc/self", name).write_text(line, encoding="ascii")
 
